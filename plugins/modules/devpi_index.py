@@ -1,0 +1,405 @@
+#!/usr/bin/python
+# Copyright: The wheelhouse.pypi contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: devpi_index
+short_description: Manage indexes of a devpi index server
+version_added: "1.0.0"
+description:
+  - Create, change and delete indexes of devpi-server over its REST API.
+  - What is not given is left alone, a text that is given empty is removed, and a list that is given empty is emptied.
+  - An index is either a stage, that packages are uploaded to, or a mirror of another index.
+    Options of the one are refused for the other.
+author:
+  - The wheelhouse.pypi contributors (!UNKNOWN)
+extends_documentation_fragment:
+  - wheelhouse.pypi._devpi
+attributes:
+  check_mode:
+    description:
+      - Runs without changing anything, and predicts the same difference.
+      - A missing user or base, and a base that others still need, are only warnings in check mode,
+        because an earlier task may be about to make or delete them.
+    support: full
+  diff_mode:
+    description: Shows what changes. What the server adds by default to a new index is not predicted.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+options:
+  name:
+    description:
+      - Name of the index, as C(user/index). The user has to exist.
+      - Each part is 1 to 64 of the characters C(a-z 0-9 . _ -), with a letter or digit at both ends and no C(..)
+        inside. devpi-server itself allows more.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) creates or changes the index.
+      - V(absent) deletes the index and everything in it. See O(force).
+    type: str
+    choices: [present, absent]
+    default: present
+  type:
+    description:
+      - What the index is. An index keeps the type it was created with.
+      - By default a new index is a V(stage), and an existing one is what it is.
+    type: str
+    choices: [stage, mirror]
+  volatile:
+    description:
+      - Whether releases can be overwritten and the index deleted.
+      - V(false) does not stop a user who may upload from deleting a release with C(?force).
+      - The server's default is V(true).
+    type: bool
+  bases:
+    description:
+      - Full names of the indexes that this one inherits from, in the order they are asked. Only for a stage.
+      - They have to exist, and must not lead back to this index.
+    type: list
+    elements: str
+  acl_upload:
+    description:
+      - Who may upload. User names, groups as C(:group), V(:ANONYMOUS:) or V(:AUTHENTICATED:). Only for a stage.
+      - The order does not matter. The server's default is the user who owns the index.
+    type: list
+    elements: str
+  acl_toxresult_upload:
+    description:
+      - Who may upload test results, written as in O(acl_upload). Only for a stage.
+      - The server's default is V(:ANONYMOUS:), which is everybody.
+    type: list
+    elements: str
+  mirror_whitelist:
+    description:
+      - Projects that may come from a mirror although the stage has a project of that name, or V(*) for all.
+        Only for a stage.
+      - Names are normalised and the order does not matter. The server's default is none, which keeps a stranger
+        from slipping in a newer release of a private project.
+    type: list
+    elements: str
+  mirror_whitelist_inheritance:
+    description:
+      - How the whitelists of this index and its bases are joined. Only for a stage.
+      - The server's default is V(intersection).
+    type: str
+    choices: [intersection, union]
+  mirror_url:
+    description:
+      - URL of the index to mirror, with its C(/simple/) part. Only for a mirror, and needed to create one.
+      - Everybody can read it from the server, and so a user name and password in it, too.
+        The output of this module hides them.
+    type: str
+  mirror_web_url_fmt:
+    description:
+      - Web page of a project at the mirrored index, with C({name}) for its name. Only for a mirror.
+    type: str
+  mirror_cache_expiry:
+    description:
+      - Seconds until the server asks the mirrored index again. Only for a mirror.
+      - By default what devpi-server was started with.
+    type: int
+  mirror_no_project_list:
+    description:
+      - Whether to do without the list of all projects of the mirrored index. Only for a mirror.
+    type: bool
+  mirror_use_external_urls:
+    description:
+      - Whether to send clients to the mirrored index for files that are not cached. Only for a mirror.
+    type: bool
+  mirror_ignore_serial_header:
+    description:
+      - Whether to ignore serial numbers of the mirrored index, as is needed after O(mirror_url) was pointed
+        at another server. Only for a mirror.
+    type: bool
+  mirror_provides_core_metadata:
+    description:
+      - Whether the mirrored index has metadata files beside its packages. Only for a mirror.
+    type: bool
+  title:
+    description:
+      - Short text shown with the index.
+    type: str
+  description:
+    description:
+      - Longer text shown with the index.
+    type: str
+  custom_data:
+    description:
+      - Any value of your own that JSON can hold. Everybody can read it.
+    type: raw
+  force:
+    description:
+      - With O(state=absent), also delete an index that is not volatile, or that others have as a base.
+        Those others keep the dangling entry in their O(bases).
+    type: bool
+    default: false
+seealso:
+  - module: wheelhouse.pypi.devpi_user
+  - module: wheelhouse.pypi.devpi_info
+"""
+
+EXAMPLES = r"""
+- name: Make the indexes
+  hosts: index
+  module_defaults:
+    group/wheelhouse.pypi.devpi:
+      url: https://pypi.example.com/
+      login_password: "{{ vault_devpi_root_password }}"
+  tasks:
+    - name: Create a mirror
+      wheelhouse.pypi.devpi_index:
+        name: root/upstream
+        type: mirror
+        mirror_url: https://mirror.example.com/simple/
+        mirror_cache_expiry: 1800
+        volatile: false
+
+    - name: Create an index for releases on top of it
+      wheelhouse.pypi.devpi_index:
+        name: pypi/stable
+        bases: [root/upstream]
+        acl_upload: [pypi]
+        volatile: false
+
+    - name: Cut it off from the mirror, and remove its title
+      wheelhouse.pypi.devpi_index:
+        name: pypi/stable
+        bases: []
+        title: ""
+
+    - name: Delete an index that is not volatile, with all its releases
+      wheelhouse.pypi.devpi_index:
+        name: pypi/old
+        state: absent
+        force: true
+"""
+
+RETURN = r"""
+index:
+  description:
+    - The index as the server knows it, in check mode as it would be. Empty when there is none.
+    - Options that are not set are left out. Those of plugins have the names that the server gives them.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: Full name of the index.
+      type: str
+    type:
+      description: What the index is, V(stage), V(mirror) or the type of a plugin.
+      type: str
+    volatile:
+      description: Whether releases can be overwritten and the index deleted.
+      type: bool
+    bases:
+      description: Full names of the indexes that a stage inherits from.
+      type: list
+      elements: str
+    acl_upload:
+      description: Who may upload to a stage.
+      type: list
+      elements: str
+    acl_toxresult_upload:
+      description: Who may upload test results to a stage.
+      type: list
+      elements: str
+    mirror_whitelist:
+      description: Projects of a stage that may come from a mirror, too.
+      type: list
+      elements: str
+    mirror_whitelist_inheritance:
+      description: How whitelists are joined.
+      type: str
+    mirror_url:
+      description: URL of the mirrored index, with hidden user name and password.
+      type: str
+    mirror_web_url_fmt:
+      description: Web page of a project at the mirrored index.
+      type: str
+    mirror_cache_expiry:
+      description: Seconds until the mirrored index is asked again.
+      type: int
+    mirror_no_project_list:
+      description: Whether the list of all projects is not used.
+      type: bool
+    mirror_use_external_urls:
+      description: Whether clients are sent to the mirrored index for files.
+      type: bool
+    mirror_ignore_serial_header:
+      description: Whether serial numbers of the mirrored index are ignored.
+      type: bool
+    mirror_provides_core_metadata:
+      description: Whether the mirrored index has metadata files.
+      type: bool
+    title:
+      description: Short text.
+      type: str
+    description:
+      description: Longer text.
+      type: str
+    custom_data:
+      description: The value given as O(custom_data).
+      type: raw
+  sample:
+    name: pypi/stable
+    type: stage
+    volatile: false
+    bases: [root/upstream]
+    acl_upload: [pypi]
+    acl_toxresult_upload: [":ANONYMOUS:"]
+    mirror_whitelist: []
+    mirror_whitelist_inheritance: intersection
+"""
+
+import re  # noqa: E402  (documentation comes first in a module)
+from typing import Any  # noqa: E402  (as above)
+
+from ansible_collections.wheelhouse.pypi.plugins.module_utils._devpi import (  # noqa: E402  (as above)
+    INDEX_FIELDS,
+    MIRROR_FIELDS,
+    STAGE_FIELDS,
+    DevpiError,
+    DevpiModule,
+    check_name,
+    refuse_unless_unused,
+)
+
+PROJECT = r"\*|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+SETS = ("acl_upload", "acl_toxresult_upload", "mirror_whitelist")
+
+
+def main() -> None:
+    strings = {"type": "list", "elements": "str"}
+    with DevpiModule(
+        {
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "type": {"type": "str", "choices": ["stage", "mirror"]},
+            "volatile": {"type": "bool"},
+            "bases": strings,
+            "acl_upload": strings,
+            "acl_toxresult_upload": strings,
+            "mirror_whitelist": strings,
+            "mirror_whitelist_inheritance": {"type": "str", "choices": ["intersection", "union"]},
+            "mirror_url": {"type": "str"},
+            "mirror_web_url_fmt": {"type": "str"},
+            "mirror_cache_expiry": {"type": "int"},
+            "mirror_no_project_list": {"type": "bool"},
+            "mirror_use_external_urls": {"type": "bool"},
+            "mirror_ignore_serial_header": {"type": "bool"},
+            "mirror_provides_core_metadata": {"type": "bool"},
+            "title": {"type": "str"},
+            "description": {"type": "str"},
+            "custom_data": {"type": "raw"},
+            "force": {"type": "bool", "default": False},
+        }
+    ) as module:
+        name = check_name("name", module.params["name"], "user/index")
+        ensure = {"present": present, "absent": absent}[module.params["state"]]
+        ensure(module, name)
+
+
+def present(module: DevpiModule, name: str) -> None:
+    given = {o: as_stored(o, module.params[o]) for o in INDEX_FIELDS if module.params[o] is not None}
+    before = module.client.get_index(name)
+    kind = before.get("type") or module.params["type"] or "stage"
+    check_fit(name, kind, module.params["type"] or kind, given, exists=bool(before))
+
+    changes = {option: value for option, value in given.items() if not same(option, value, before.get(option, ""))}
+    removed = [option for option, value in changes.items() if value == ""]
+    after = {k: v for k, v in {"name": name, "type": kind, **before, **changes}.items() if k not in removed}
+    if not before or "bases" in changes:
+        check_surroundings(module, name, changes.get("bases", []))
+
+    module.result["index"] = after
+    if module.announce(before, after) and not module.check_mode:
+        kept = {option: value for option, value in changes.items() if option not in removed}
+        if before:
+            module.result["index"] = module.client.change_index(name, kept, removed)
+        else:
+            module.result["index"] = module.client.create_index(name, {"type": kind, **kept})
+
+
+def as_stored(option: str, value: Any) -> Any:
+    """The value as devpi-server stores it, so that it can be compared. What it would store as nonsense is refused."""
+    if option == "mirror_url" and not re.fullmatch(r"https?://[!-~]+", value):
+        raise DevpiError("Expected mirror_url to be a URL, http:// or https://; without one the server cannot run.")
+    if option == "mirror_cache_expiry" and value < 0:
+        raise DevpiError(f"Expected mirror_cache_expiry in seconds, 0 or more, got {value}.")
+    if not isinstance(value, list) or option == "custom_data":
+        return value
+    for entry in value:
+        if not re.fullmatch(PROJECT if option == "mirror_whitelist" else r"(?! )[ -~]+(?<! )", entry):
+            raise DevpiError(f"Expected {option} to be a list of names, got {entry!a} in it. Correct or remove it.")
+    if option == "mirror_whitelist":
+        value = [re.sub(r"[^a-z0-9*]+", "-", entry.lower()) for entry in value]
+    if option in ("acl_upload", "acl_toxresult_upload"):
+        value = [entry.upper() if entry.upper() in (":ANONYMOUS:", ":AUTHENTICATED:") else entry for entry in value]
+    return list(dict.fromkeys(value))
+
+
+def same(option: str, wanted: Any, current: Any) -> bool:
+    return wanted == current or (option in SETS and current != "" and set(wanted) == set(current))
+
+
+def check_fit(name: str, kind: str, wanted_kind: str, given: dict[str, Any], exists: bool) -> None:
+    if wanted_kind != kind:
+        raise DevpiError(
+            f"Expected {name} to be a {wanted_kind}, got a {kind}, and no index can change its type. "
+            f"Take another name, or delete {name} first."
+        )
+    foreign = sorted(given.keys() & (STAGE_FIELDS if kind == "mirror" else MIRROR_FIELDS).keys())
+    if foreign:
+        raise DevpiError(f"Expected only options of a {kind} for {name}, got {', '.join(foreign)}. Remove them.")
+    if kind == "mirror" and not exists and "mirror_url" not in given:
+        raise DevpiError(f"Expected mirror_url for the new mirror {name}, got none; without one the server cannot run.")
+
+
+def check_surroundings(module: DevpiModule, name: str, bases: list[str]) -> None:
+    """Refuse an index without its user, and bases that are not there or lead back to the index."""
+    users, indexes = module.client.everything()
+    owner = name.split("/")[0]
+    if owner not in users:
+        module.complain(
+            f"Expected user {owner} of {name} to exist, got only {', '.join(sorted(users))}. "
+            "Create it first with devpi_user."
+        )
+    missing = [base for base in bases if base not in indexes and base != name]
+    if missing:
+        module.complain(
+            f"Expected bases that exist, got {', '.join(missing)}. There are: {', '.join(sorted(indexes))}."
+        )
+    seen: set[str] = set()
+    trails = [[name, base] for base in bases]
+    while trails:
+        trail = trails.pop()
+        if trail[-1] == name:
+            raise DevpiError(f"Expected bases that do not lead back to {name}, got {' -> '.join(trail)}.")
+        if trail[-1] not in seen:
+            seen.add(trail[-1])
+            trails += [[*trail, base] for base in indexes.get(trail[-1], {}).get("bases", [])]
+
+
+def absent(module: DevpiModule, name: str) -> None:
+    before = module.client.get_index(name)
+    module.result["index"] = {}
+    if before and not before["volatile"] and not module.params["force"]:
+        raise DevpiError(
+            f"Expected {name} to be volatile, got one that is not, which protects its releases. "
+            "Set force: true to delete it with everything in it."
+        )
+    if before:
+        refuse_unless_unused(module, [name], module.client.everything()[1])
+    if module.announce(before, {}) and not module.check_mode:
+        module.client.delete_index(name, before["volatile"])
+
+
+if __name__ == "__main__":
+    main()
