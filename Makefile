@@ -1,0 +1,77 @@
+# The only door: everything that people and CI run is a target here. `make help` lists them.
+
+PYTHON ?= python3
+INVENTORY ?= inventories/local
+ARGS ?=
+SCENARIO ?= default
+
+VENV := .venv
+RUN := $(VENV)/bin
+PLAYBOOK := $(RUN)/ansible-playbook --inventory $(INVENTORY)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(CURDIR)/$(RUN):$(PATH)
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+.PHONY: help pypi verify destroy test lint unit molecule bench install_pkgs install_test_pkgs build lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z_]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
+
+pypi: install_pkgs ## Bring up a verified index (INVENTORY=inventories/local, ARGS='-K' for the sudo password, ARGS=--check)
+	$(PLAYBOOK) up_pypi.yml $(ARGS)
+
+verify: install_pkgs ## Prove that the index works, changing nothing; all failures are listed
+	$(PLAYBOOK) playbooks/verify.yml $(ARGS)
+
+destroy: install_pkgs ## Take the index down and keep its data; PURGE=yes takes the data too
+	@case '$(PURGE)' in yes|'') ;; *) echo "PURGE: got '$(PURGE)', allowed is 'yes' or nothing (data kept)." >&2; exit 2;; esac
+	$(PLAYBOOK) playbooks/destroy.yml $(if $(PURGE),--extra-vars '{"pypi_server_purge": true}') $(ARGS)
+	@test -z '$(PURGE)' || find build -depth -type d -empty -delete 2>/dev/null || test ! -e build
+
+test: install_test_pkgs ## Everything CI runs: lint, laws, unit tests, system tests, every molecule scenario
+	$(RUN)/pytest tests
+
+lint: install_test_pkgs ## Lint playbooks, roles and Python
+	$(RUN)/pytest tests/lint
+
+unit: install_test_pkgs ## Unit tests of the modules and the laws of the repository
+	$(RUN)/pytest tests/laws tests/unit
+
+molecule: install_test_pkgs ## One molecule scenario: SCENARIO=default
+	$(RUN)/pytest tests/system/test_molecule.py -k '$(SCENARIO)' --log-cli-level=INFO
+
+bench: install_test_pkgs ## Measure against bare docker commands, in one run, as ratios
+	$(RUN)/python tests/bench/bench.py $(ARGS)
+
+build: install_pkgs ## Build the collection's archive
+	$(RUN)/ansible-galaxy collection build --force --output-path build
+
+install_pkgs: $(VENV)/controller ## Set up the controller: a virtual environment with pinned requirements
+
+install_test_pkgs: $(VENV)/tests ## Set up what the tests need
+
+lock: install_test_pkgs ## Pin every requirements.in anew, with hashes
+	for name in requirements tests/requirements roles/container_image/files/devpi/requirements; do \
+	  $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --native-tls --no-header --no-annotate \
+	    $$name.in --output-file $$name.txt || exit 1; \
+	done
+
+clean: ## Remove what the targets above left in the checkout, the virtual environment too
+	rm -rf $(VENV) build .ansible .pytest_cache .ruff_cache
+
+# A stamp is newer than its requirements once they are installed.
+$(VENV)/controller: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is older than 3.11. Name a newer one: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+	  || { echo "$(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up the controller in $(VENV) (about a minute, once)."
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --disable-pip-version-check --quiet --require-hashes --requirement requirements.txt
+	@touch $@
+
+$(VENV)/tests: tests/requirements.txt $(VENV)/controller
+	@echo "Setting up the tests in $(VENV)."
+	$(RUN)/python -m pip install --disable-pip-version-check --quiet --require-hashes --requirement tests/requirements.txt
+	@touch $@

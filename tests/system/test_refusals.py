@@ -1,0 +1,255 @@
+# Copyright: The wheelhouse.pypi contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bad input is refused before the first change, in words that say what came, what is allowed and where to set it.
+
+Each bad value has a host of its own in one inventory, and one run of the playbook meets them all. The hosts are this
+machine under other addresses. Nothing would be changed even if a value passed: the run is in check mode.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST_PLAY = "Refuse bad input before the first change"
+PASSWORD = "correct-horse-battery"
+
+
+class Unsafe(str):
+    """Text that Ansible must not take for a template."""
+
+
+yaml.SafeDumper.add_representer(Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A bad value, and what the message has to say of it."""
+
+    variable: str
+    value: object
+    allowed: str
+    given: dict | None = None  # what the inventory sets, where that is more than the variable
+
+    def __str__(self):
+        return f"{self.variable}={self.value!r}"[:80]
+
+    @property
+    def shown(self):
+        """Ways to show what came. A password has none."""
+        if self.value == PASSWORD:
+            return {""}
+        plain = {f": {self.value}"} if isinstance(self.value, str) and self.value.strip() else set()
+        return {json.dumps(self.value), repr(self.value), *plain}
+
+
+def refusals(variable, allowed, *values):
+    return [Refusal(variable, value, allowed) for value in values]
+
+
+def nested(variable, allowed, **values):
+    """Values inside a list of the inventory: what is shown → the list."""
+    return [Refusal(variable, shown, allowed, {variable: [entry]}) for shown, entry in values.items()]
+
+
+HOST_NAMES = ["a;b", "a b", "$(id)", "*.x", "a." * 126 + "aa", "pypi.example.com.", "ex ample", '"a"', "-a.example", ""]
+SIZES = ["64M; include /etc/passwd", "-1", "1x", "", "0m", "1.5g"]
+NAMES = ["", "..", "a b", "a'b", "@x", "-x", "pypi\n", "x" * 65]
+INDEX_NAMES = ["..", "a/b/c", "noslash", "pypi/..", "pypi/sta ble", "pypi/+simple", "@x/y", "root/pypi;", "../../etc"]
+
+REFUSALS = [
+    *refusals("pypi_server_backend", "must be one of: devpi", "teapot", ""),
+    *refusals("pypi_server_deployment", "must be one of: container", "pigeon"),
+    *refusals(
+        "pypi_server_instance",
+        "1 to 32 of a-z, 0-9 and dash",
+        *("", "..", "a b", "a'b", 'a"b', "a\nb", "pypi\n", "a;b", "$(id)", "a\x07b", "рypi", "a\u202eb"),  # noqa: RUF001 - the look-alike is the point
+        *("x" * 33, "-x", "x-", "UPPER", "a/b", Unsafe("{{ 7*7 }}")),
+    ),
+    *refusals("pypi_server_image", "an image reference with a tag", "bad image", "devpi", "a:b:c d"),
+    *refusals("pypi_server_memory", "a whole number and one of k, m, g", *SIZES),
+    *refusals("pypi_server_threads", "a whole number from 1 to 256", 0, 257),
+    *refusals("pypi_server_threads", "int", "many"),
+    *refusals("nginx_proxy_image", "an image reference with a tag", "bad image"),
+    *refusals(
+        "nginx_proxy_server_name",
+        "a host name of a-z, 0-9, dash and dots",
+        *HOST_NAMES,
+        *("a\nlocation / {return 200;}", "ａ.example"),  # noqa: RUF001 - the full-width letter is the point
+    ),
+    *(
+        Refusal("nginx_proxy_server_aliases", name, "a host name of a-z", {"nginx_proxy_server_aliases": ["a.example", name]})
+        for name in ("a;b", "b.example\n")
+    ),
+    *refusals("nginx_proxy_listen_address", "an IPv4 address of the host", "999.1.1.1", "localhost;", "1.2.3", "", "::1"),
+    *refusals("nginx_proxy_port", "a whole number from 1 to 65535", 0, -1, 65536),
+    *refusals("nginx_proxy_port", "int", "abc", "8080x", 80.5, ""),
+    *refusals("nginx_proxy_max_body_size", "a whole number and one of k, m, g", *SIZES),
+    *refusals("nginx_proxy_memory", "a whole number and one of k, m, g", "1 g"),
+    *nested("pypi_server_users", "1 to 64 of a-z, 0-9, dot, dash", **{name: {"name": name} for name in NAMES}),
+    *nested("pypi_server_users", "1 to 64 of a-z, 0-9, dot, dash", **{"a/b": {"name": "a/b", "password": PASSWORD}}),
+    *nested("pypi_server_indexes", "allowed is user/index", **{name: {"name": name} for name in INDEX_NAMES}),
+    *nested("pypi_server_indexes", "Declare it", **{"pypi/gone": {"name": "pypi/stable", "bases": ["pypi/gone"]}}),
+    *nested("pypi_server_indexes", "Declare it", alice={"name": "alice/stable"}),
+    *nested("pypi_server_indexes", "Add the address", **{"pypi/up": {"name": "pypi/up", "type": "mirror"}}),
+    *nested("pypi_server_indexes", "must be one of: stage, mirror", castle={"name": "pypi/x", "type": "castle"}),
+    *(
+        Refusal(variable, PASSWORD, "1 to 200 characters and no control characters", {variable: given})
+        for password in (PASSWORD + "\n", PASSWORD * 10, "")
+        for variable, given in (
+            ("pypi_server_root_password", password),
+            ("pypi_server_users", [{"name": "pypi", "password": password}]),
+        )
+    ),
+    *refusals("container_image_source", "must be one of: build, pull, archive", "teleport"),
+    Refusal("container_image_archive", "nothing", "a file on the controller", {"container_image_source": "archive"}),
+    Refusal(
+        "container_image_archive",
+        "/nowhere/devpi.tar",
+        "a file on the controller",
+        {"container_image_source": "archive", "container_image_archive": "/nowhere/devpi.tar"},
+    ),
+    *refusals("container_image_reference", "an image reference with a tag", "bad ref", "devpi"),
+    *refusals("container_image_base", "an image reference", "debian trixie", "$(id)"),
+    *refusals("container_image_base_suite", "the code name of a Debian release", "Trixie", "a/../b"),
+    *refusals("container_image_min_free", "a whole number and one of k, m, g, t", "2 GB", "0g"),
+]
+
+
+@pytest.fixture(scope="module")
+def port():
+    """A port of this machine that nobody holds, below those that the kernel hands out by itself."""
+    for candidate in range(20000, 32000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", candidate)):
+                return candidate
+    raise AssertionError("no free port below 32000")
+
+
+@dataclass
+class Run:
+    """What a run of the playbook said: per host the messages of its failure, the plays it came to and its figures."""
+
+    output: str
+    returncode: int
+    messages: dict
+    plays: dict
+    stats: dict
+
+
+@pytest.fixture(scope="module")
+def up_pypi(tmp_path_factory):
+    """Run up_pypi.yml in check mode against hosts that are all this machine."""
+
+    def up_pypi(hosts):
+        variables = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+        inventory = tmp_path_factory.mktemp("inventory") / "hosts.yml"
+        inventory.write_text(yaml.safe_dump({"pypi": {"vars": variables, "hosts": hosts}}))
+        done = subprocess.run(
+            [Path(sys.executable).parent / "ansible-playbook", "up_pypi.yml", "--check", "--forks=8", "-i", inventory],
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        run = Run(done.stdout, done.returncode, {}, {}, {})
+        play = None
+        for event in map(json.loads, done.stdout.splitlines()):
+            if event["_event"] == "v2_playbook_on_play_start":
+                play = event["play"]["name"]
+            elif event["_event"] == "v2_playbook_on_stats":
+                run.stats = event["stats"]
+            for host, result in event.get("hosts", {}).items():
+                run.plays.setdefault(host, set()).add(play)
+                if event["_event"] == "v2_runner_on_failed":
+                    failed = [item for item in result.get("results", [result]) if item.get("failed")]
+                    run.messages[host] = "\n".join(item["msg"] for item in failed)
+        assert run.stats, done.stdout + done.stderr
+        return run
+
+    return up_pypi
+
+
+def hosts_with(values, port):
+    """One host per entry: an address of its own, so that they claim nothing from each other."""
+    return {
+        f"host{number}": {
+            "ansible_host": f"127.0.{1 + number // 250}.{1 + number % 250}",
+            "nginx_proxy_port": port,
+            "pypi_server_instance": f"refused-{number}",
+            **given,
+        }
+        for number, given in enumerate(values)
+    }
+
+
+@pytest.fixture(scope="module")
+def refused(up_pypi, port):
+    """The run that meets every bad value."""
+    return up_pypi(hosts_with([refusal.given or {refusal.variable: refusal.value} for refusal in REFUSALS], port))
+
+
+@pytest.mark.parametrize("number", range(len(REFUSALS)), ids=[ascii(str(refusal)) for refusal in REFUSALS])
+def test_bad_value_is_refused_before_the_first_change(refused, number):
+    refusal, host = REFUSALS[number], f"host{number}"
+    assert refused.stats[host]["failures"] == 1
+    assert refused.stats[host]["changed"] == 0
+    assert refused.plays[host] == {FIRST_PLAY}
+
+    message = refused.messages[host]
+    assert refusal.variable in message
+    assert any(shown in message for shown in refusal.shown), message
+    assert refusal.allowed in message
+
+
+def test_refusing_shows_no_password(refused):
+    assert PASSWORD not in refused.output
+
+
+def test_every_host_that_is_refused_fails_the_run(refused):
+    assert refused.returncode != 0
+    assert set(refused.messages) == {f"host{number}" for number in range(len(REFUSALS))}
+
+
+@pytest.fixture(scope="module")
+def fleet(up_pypi, port):
+    """Hosts whose values are good one by one, on a machine where they cannot be had."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        names = ["same_port", "same_port_too", "same_name", "same_name_too", "port_taken", "no_root"]
+        hosts = dict(zip(names, hosts_with([{}] * len(names), port).values(), strict=True))
+        hosts["same_port_too"]["ansible_host"] = hosts["same_port"]["ansible_host"]
+        hosts["same_name_too"].update(hosts["same_name"], nginx_proxy_port=port + 1)
+        hosts["port_taken"]["nginx_proxy_port"] = taken.getsockname()[1]
+        # Whoever runs the tests, root included, becomes nobody by a command that always fails.
+        hosts["no_root"].update(ansible_become_user="nobody", ansible_become_exe="/bin/false")
+        return up_pypi(hosts)
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("same_port", ["both claim port", "nginx_proxy_port"]),
+        ("same_port_too", ["both claim port", "nginx_proxy_port"]),
+        ("same_name", ["both claim the name refused-2", "pypi_server_instance"]),
+        ("same_name_too", ["both claim the name refused-2", "pypi_server_instance"]),
+        ("port_taken", [f"with process id {os.getpid()}", "nginx_proxy_port", "free port"]),
+        ("no_root", ["takes root", "make pypi ARGS='-K'", "asks for its password"]),
+    ],
+)
+def test_host_that_cannot_have_its_place_is_refused_before_the_first_change(fleet, host, words):
+    assert fleet.stats[host]["failures"] == 1
+    assert fleet.stats[host]["changed"] == 0
+    assert fleet.plays[host] == {FIRST_PLAY}
+    for word in words:
+        assert word in fleet.messages[host]
