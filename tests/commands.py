@@ -1,0 +1,55 @@
+# Copyright: The wheelhouse.pypi contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run this project's own commands, and Docker's, the way a person types them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tree import ROOT
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Result:
+    """How a command of this project ended."""
+
+    returncode: int
+    output: str
+
+    @property
+    def changed(self):
+        """How many tasks changed something, on all hosts."""
+        counts = re.findall(r"changed=(\d+)", self.output)
+        assert counts, self.output
+        return sum(map(int, counts))
+
+    def __str__(self):
+        return self.output[-6000:]
+
+
+def run(*command, **environment):
+    """Run a command from the checkout, as a person would from a shell of their own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=ROOT,
+        env=clean | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"} | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return Result(done.returncode, done.stdout)
+
+
+def docker(*arguments):
+    """What a docker command prints."""
+    return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout.strip()

@@ -1,0 +1,85 @@
+# Copyright: The wheelhouse.pypi contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a role's files say about its variables is one story."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tree import ROLES, ROOT, committed, load, name
+
+every_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+BY_NAME = sorted((role.name for role in ROLES), key=len, reverse=True)
+VARIABLE = re.compile(rf"\b(?:__)?({'|'.join(BY_NAME)})_[a-z0-9_]*[a-z0-9]\b")
+
+
+@every_role
+def test_defaults_and_specification_name_the_same_variables(role):
+    """Whoever reads one of the two files must not miss a variable that only the other knows."""
+    assert set(role.defaults) | role.without_default == set(role.options)
+    assert not set(role.defaults) & role.without_default
+
+
+@every_role
+def test_defaults_and_specification_agree_on_values(role):
+    """`ansible-doc -t role` shows the specification's values, the role uses those of defaults/main.yml."""
+    for point, entry in role.entry_points.items():
+        for option, spec in entry.get("options", {}).items():
+            assert ("default" in spec) == (option in role.defaults), f"{option} of entry point {point}"
+            if option in role.defaults:
+                assert spec["default"] == role.defaults[option], f"{option} of entry point {point}"
+                assert not spec.get("required"), f"{option} of entry point {point}"
+
+
+@every_role
+def test_variables_carry_the_name_of_their_role(role):
+    """All variables of a play share one namespace; the prefix says whose each is, and `__` that it is nobody else's."""
+    assert not [option for option in role.options if not option.startswith(f"{role.name}_")]
+    assert not [result for result in role.results if not re.match(rf"(__)?{role.name}_", result)]
+
+
+def test_every_variable_of_a_role_is_known():
+    """A misspelt variable is silently ignored by Ansible. Internal ones (`__`) end at the border of their role.
+
+    The exception is a template in templates/, which runs inside the role that renders it and may use what that role is.
+    """
+    known = {role.name: set(role.options) | role.results for role in ROLES}
+    strays = []
+    for path in committed():
+        inside = path.relative_to(ROOT).parts
+        if inside[0] == "tests":
+            continue  # these speak of wrong names on purpose
+        for match in VARIABLE.finditer(path.read_text(errors="replace")):
+            variable, role = match[0], match[1]
+            at_home = inside[:2] == ("roles", role) or inside[0] == "templates"
+            if variable not in known[role]:
+                strays.append(f"{name(path)}: {variable} is unknown to the role {role}")
+            elif variable.startswith("__") and not at_home:
+                strays.append(f"{name(path)}: {variable} is internal to the role {role}")
+    assert not sorted(set(strays))
+
+
+def test_roles_run_the_images_that_are_made_by_default():
+    """The roles that run an image and the one that makes it are strangers; their defaults have to meet all the same."""
+    by_name = {role.name: role for role in ROLES}
+    versions = load(ROOT / "roles/container_image/vars/main.yml")["__container_image_versions"]
+    made = {image: f"wheelhouse/{image}:{version}" for image, version in versions.items()}
+    server = by_name["pypi_server"].defaults
+    assert server["pypi_server_image"] == made[server["pypi_server_backend"]]
+    assert by_name["nginx_proxy"].defaults["nginx_proxy_image"] == made["nginx"]
+
+
+@every_role
+def test_role_has_a_readme_that_repeats_no_default(role):
+    """A few lines tell what a role is for and how to use it. A value that is told twice is wrong in one place."""
+    readme = role.path / "README.md"
+    assert readme.is_file(), f"{name(readme)} is missing"
+    repeated = [
+        line
+        for line in readme.read_text().splitlines()
+        for option, value in role.defaults.items()
+        if option in line and value and re.search(rf"(?<![\w./-]){re.escape(str(value))}(?![\w/-])", line)
+    ]
+    assert not repeated

@@ -1,0 +1,29 @@
+# Copyright: The wheelhouse.pypi contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What system tests share: the engine, and a log file for what takes long."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from commands import BIN, run
+from tree import ROOT
+
+LOGS = ROOT / "build/test-logs"
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """A container engine on this machine, brought up by this project's own role."""
+    result = run(BIN / "ansible-playbook", "--inventory", "localhost,", "tests/system/engine.yml")
+    assert result.returncode == 0, str(result)
+
+
+@pytest.fixture
+def log(request):
+    """A file that keeps what a long command says."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with (LOGS / (re.sub(r"\W+", "-", request.node.name) + ".log")).open("w") as file:
+        yield file

@@ -1,0 +1,36 @@
+# Copyright: The wheelhouse.pypi contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every molecule scenario, from nothing to nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from commands import BIN
+from tree import ROOT
+
+SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
+
+
+@pytest.fixture(scope="module")
+def lab(engine):
+    """An image of an inventory host, on an engine that this project's own role brought up."""
+    subprocess.run([BIN / "ansible-playbook", "--inventory", "localhost,", "molecule/lab/prepare.yml"], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario_passes(lab, scenario, log):
+    environment = os.environ | {
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "MOLECULE_GLOB": "molecule/*/molecule.yml",
+        "NO_COLOR": "1",
+    }
+    run = subprocess.run(
+        [BIN / "molecule", "test", "--scenario-name", scenario], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+    )
+    assert run.returncode == 0, f"see {log.name}, whose end is\n" + Path(log.name).read_text()[-6000:]
