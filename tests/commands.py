@@ -31,6 +31,10 @@ class Result:
         assert counts, self.output
         return sum(map(int, counts))
 
+    def says(self, sentence):
+        """Whether the output has the sentence, wherever its lines are broken."""
+        return sentence in " ".join(self.output.split())
+
     def __str__(self):
         return self.output[-6000:]
 

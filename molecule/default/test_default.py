@@ -144,9 +144,7 @@ def test_container_is_healthy(inspect, container):
 
 def test_state_is_one_volume_that_the_proxy_only_reads(inspect):
     def mounts(container):
-        return {
-            mount.get("Name") or mount["Source"]: mount["RW"] for mount in inspect(container)["Mounts"]
-        }
+        return {mount.get("Name") or mount["Source"]: mount["RW"] for mount in inspect(container)["Mounts"]}
 
     assert mounts(INDEX) == {
         "pypi-data": True,
@@ -185,7 +183,11 @@ def test_everything_comes_back_with_the_engine(host, docker):
 def test_index_links_carry_our_address_whatever_a_client_claims():
     answer = requests.get(
         f"{URL}/+api",
-        headers={"X-Outside-Url": "http://evil.example", "X-Forwarded-Host": "evil.example", "Accept": "application/json"},
+        headers={
+            "X-Outside-Url": "http://evil.example",
+            "X-Forwarded-Host": "evil.example",
+            "Accept": "application/json",
+        },
         timeout=10,
     )
     assert answer.json()["result"]["login"] == f"{URL}/+login"
@@ -198,7 +200,8 @@ def test_unknown_host_name_is_told_so():
 
 
 @pytest.mark.parametrize(
-    "path", ["/+status", "/%2bstatus", "//+status", "/+changelog/0", "/%2Bchangelog/0", "/x/../+changelog/0", "/+changelog/0-"]
+    "path",
+    ["/+status", "/%2bstatus", "//+status", "/+changelog/0", "/%2Bchangelog/0", "/x/../+changelog/0", "/+changelog/0-"],
 )
 def test_server_internals_are_closed(path):
     request = requests.Request("GET", URL, headers={"X-Devpi-Expected-Primary-Id": ""}).prepare()
@@ -211,7 +214,8 @@ def test_anonymous_cannot_make_users():
 
 
 @pytest.mark.parametrize(
-    "path", ["/pypi/stable/+f/../../../.sqlite", "/pypi/stable/+f/%2e%2e/%2e%2e/%2e%2e/.sqlite", "/.sqlite", "/server/.sqlite"]
+    "path",
+    ["/pypi/stable/+f/../../../.sqlite", "/pypi/stable/+f/%2e%2e/%2e%2e/%2e%2e/.sqlite", "/.sqlite", "/server/.sqlite"],
 )
 def test_files_outside_the_releases_are_not_served(path):
     request = requests.Request("GET", URL).prepare()

@@ -3,8 +3,8 @@
 
 """The local journey, by the commands that people type: up, unchanged, verify, mend, destroy, up again, purge.
 
-The tests are the stages of one journey and run in this order. The index has a name, a port and data of its own; whatever
-else runs on the machine is left alone, which the last test checks.
+The tests are the stages of one journey and run in this order. The index has a name, a port and data of its own;
+whatever else runs on the machine is left alone, which the last test checks.
 """
 
 from __future__ import annotations
@@ -66,7 +66,10 @@ def package(place):
         if path.is_file():
             (place / path.name).write_bytes(path.read_bytes())
     built = subprocess.run(
-        [sys.executable, place / "build_simple_test.py", place / "dist", "1.0"], check=True, capture_output=True, text=True
+        [sys.executable, place / "build_simple_test.py", place / "dist", "1.0"],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return json.loads(built.stdout)
 

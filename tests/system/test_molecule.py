@@ -19,7 +19,9 @@ SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.y
 @pytest.fixture(scope="module")
 def lab(engine):
     """An image of an inventory host, on an engine that this project's own role brought up."""
-    subprocess.run([BIN / "ansible-playbook", "--inventory", "localhost,", "molecule/lab/prepare.yml"], cwd=ROOT, check=True)
+    subprocess.run(
+        [BIN / "ansible-playbook", "--inventory", "localhost,", "molecule/lab/prepare.yml"], cwd=ROOT, check=True
+    )
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -31,6 +33,10 @@ def test_scenario_passes(lab, scenario, log):
         "NO_COLOR": "1",
     }
     run = subprocess.run(
-        [BIN / "molecule", "test", "--scenario-name", scenario], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+        [BIN / "molecule", "test", "--scenario-name", scenario],
+        cwd=ROOT,
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
     )
     assert run.returncode == 0, f"see {log.name}, whose end is\n" + Path(log.name).read_text()[-6000:]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build backend of simple_test (PEP 517): a wheel, and a source distribution as a zip.
 
-The version is the content of the file VERSION beside this one. Run as a program, with pairs of a directory and a version
-as arguments, it builds both archives of that version into that directory and prints their SHA-256 as JSON.
+The version is the content of the file VERSION beside this one. Run as a program, with pairs of a directory and a
+version as arguments, it builds both archives of that version into that directory and prints their SHA-256 as JSON.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 HERE = Path(__file__).parent
+WHEEL = "Wheel-Version: 1.0\nGenerator: build_simple_test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
@@ -21,7 +22,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     files = {
         "simple_test.py": (HERE / "simple_test.py").read_text(),
         f"{dist_info}/METADATA": _metadata(version),
-        f"{dist_info}/WHEEL": "Wheel-Version: 1.0\nGenerator: build_simple_test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{dist_info}/WHEEL": WHEEL,
     }
     record = [f"{name},sha256={_digest(text)},{len(text.encode())}\n" for name, text in files.items()]
     files[f"{dist_info}/RECORD"] = "".join([*record, f"{dist_info}/RECORD,,\n"])
