@@ -42,7 +42,7 @@ molecule: install_test_pkgs ## One molecule scenario: SCENARIO=default
 	$(RUN)/pytest tests/system/test_molecule.py -k '$(SCENARIO)' --log-cli-level=INFO
 
 bench: install_test_pkgs ## Measure against bare docker commands, in one run, as ratios
-	$(RUN)/python tests/bench/bench.py $(ARGS)
+	PYTHONPATH=tests $(RUN)/python tests/bench/bench.py
 
 build: install_pkgs ## Build the collection's archive
 	$(RUN)/ansible-galaxy collection build --force --output-path build
