@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from tree import ROOT
 
 BIN = Path(sys.executable).parent
@@ -57,3 +59,17 @@ def run(*command, **environment):
 def docker(*arguments):
     """What a docker command prints."""
     return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def local_inventory(place, instance, port):
+    """The shipped local inventory, for an index with a name, a port and client files of its own."""
+    inventory = place / "inventory"
+    shutil.copytree(ROOT / "inventories/local", inventory)
+    (inventory / "host_vars").mkdir()
+    settings = {
+        "pypi_server_instance": instance,
+        "nginx_proxy_port": port,
+        "pypi_client_directory": str(place / "clients"),
+    }
+    (inventory / "host_vars/localhost.yml").write_text(yaml.safe_dump(settings))
+    return inventory

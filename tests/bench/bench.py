@@ -19,8 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
-import yaml
-from commands import BIN, docker, run
+from commands import BIN, docker, local_inventory, run
 
 INSTANCE, PORT = "wheelhouse-bench", 18070
 INDEX, PROXY, DATA = f"{INSTANCE}-index", f"{INSTANCE}-proxy", f"{INSTANCE}-data"
@@ -32,15 +31,7 @@ JSON = {"Accept": "application/json"}
 
 def main():
     with tempfile.TemporaryDirectory() as place:
-        inventory = Path(place, "hosts.yml")
-        settings = {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
-            "pypi_server_instance": INSTANCE,
-            "nginx_proxy_port": PORT,
-            "pypi_client_directory": f"{place}/clients",
-        }
-        inventory.write_text(yaml.safe_dump({"pypi": {"hosts": {"localhost": settings}}}))
+        inventory = local_inventory(Path(place), INSTANCE, PORT)
 
         def play(name, *arguments):
             result = run(BIN / "ansible-playbook", "--inventory", inventory, name, *arguments)

@@ -18,8 +18,7 @@ from pathlib import Path
 
 import pytest
 import requests
-import yaml
-from commands import BIN, docker, run
+from commands import BIN, docker, local_inventory, run
 from tree import ROOT
 
 INSTANCE = "wheelhouse-journey"
@@ -34,22 +33,15 @@ ROLES = ["container_engine", "container_image", "pypi_server", "nginx_proxy", "p
 def place(tmp_path_factory, engine):
     """The journey's own inventory and client files."""
     place = tmp_path_factory.mktemp("journey")
-    settings = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": sys.executable,
-        "pypi_server_instance": INSTANCE,
-        "nginx_proxy_port": PORT,
-        "pypi_client_directory": str(place / "clients"),
-    }
-    (place / "hosts.yml").write_text(yaml.safe_dump({"pypi": {"hosts": {"localhost": settings}}}))
+    inventory = local_inventory(place, INSTANCE, PORT)
     yield place
-    subprocess.run(["make", "destroy", "PURGE=yes", f"INVENTORY={place}/hosts.yml"], cwd=ROOT, capture_output=True)
+    run("make", "destroy", "PURGE=yes", f"INVENTORY={inventory}")
 
 
 @pytest.fixture(scope="module")
 def make(place):
     """Type `make …` for the journey's inventory."""
-    return lambda *words: run("make", *words, f"INVENTORY={place}/hosts.yml")
+    return lambda *words: run("make", *words, f"INVENTORY={place}/inventory")
 
 
 @pytest.fixture(scope="module")
