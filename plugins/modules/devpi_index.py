@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: devpi_index
 short_description: Manage indexes of a devpi index server
-version_added: "1.0.0"
+version_added: "0.1.0"
 description:
   - Create, change and delete indexes of devpi-server over its REST API.
   - What is not given is left alone, a text that is given empty is removed, and a list that is given empty is emptied.

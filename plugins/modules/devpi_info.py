@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: devpi_info
 short_description: Read users and indexes of a devpi index server
-version_added: "1.0.0"
+version_added: "0.1.0"
 description:
   - Read the version, the users and the indexes of devpi-server over its REST API.
 author:
