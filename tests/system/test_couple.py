@@ -13,6 +13,7 @@ import yaml
 from commands import docker, run
 
 PORTS = {"wheelhouse-first": 18110, "wheelhouse-second": 18120}
+ODD = "p%s #;$(id)'\"\\{}&<>:/@"  # every character that some layer in between might take for its own
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,10 @@ def make(tmp_path_factory, engine):
         }
         for name, port in PORTS.items()
     }
+    hosts["wheelhouse-second"] |= {
+        "pypi_server_root_password": f"root {ODD}",
+        "pypi_server_users": [{"name": "pypi", "password": ODD}],
+    }
     (place / "hosts.yml").write_text(yaml.safe_dump({"pypi": {"hosts": hosts}}))
     yield lambda *words: run("make", *words, f"INVENTORY={place}/hosts.yml")
     run("make", "destroy", "PURGE=yes", f"INVENTORY={place}/hosts.yml")
@@ -39,6 +44,13 @@ def test_one_run_brings_up_both(make):
     assert result.returncode == 0, str(result)
     for port in PORTS.values():
         assert result.says(f"http://localhost:{port}/ works: 9 of 9 checks passed.")
+
+
+def test_given_passwords_are_the_ones_that_count(make):
+    url = f"http://localhost:{PORTS['wheelhouse-second']}/+login"
+    for user, password in {"root": f"root {ODD}", "pypi": ODD}.items():
+        answer = requests.post(url, json={"user": user, "password": password}, timeout=10)
+        assert answer.status_code == 200, answer.text
 
 
 def test_each_has_an_identity_and_secrets_of_its_own(make):
