@@ -38,7 +38,8 @@ class Result:
         return sentence in " ".join(self.output.split())
 
     def __str__(self):
-        return self.output[-6000:]
+        errors = [block[:2000] for block in re.split(r"\n(?=\S)", self.output) if block.startswith(("[ERROR]", "fatal:"))]
+        return "\n".join([*errors, "…", self.output[-4000:]])
 
 
 def run(*command, **environment):
