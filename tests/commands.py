@@ -38,8 +38,9 @@ class Result:
         return sentence in " ".join(self.output.split())
 
     def __str__(self):
-        errors = [block[:2000] for block in re.split(r"\n(?=\S)", self.output) if block.startswith(("[ERROR]", "fatal:"))]
-        return "\n".join([*errors, "…", self.output[-4000:]])
+        blocks = re.split(r"\n(?=\S)", self.output)
+        errors = [block[:2000] for block in blocks if block.startswith(("[ERROR]", "fatal:"))]
+        return "\n".join([*errors, "...", self.output[-4000:]])
 
 
 def run(*command, **environment):
