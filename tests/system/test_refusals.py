@@ -119,6 +119,16 @@ REFUSALS = [
             ("pypi_server_users", [{"name": "pypi", "password": password}]),
         )
     ),
+    Refusal(
+        "pypi_server_users",
+        ["pypi", "pypi", "root/pypi", "pypi/stable"],
+        "each name once",
+        {"pypi_server_users": [{"name": "pypi"}, {"name": "pypi"}]},
+    ),
+    *refusals("pypi_client_username", "a user that pypi_server_users declares", "nobody"),
+    *refusals("pypi_verify_username", "a user that pypi_server_users declares", "nobody"),
+    *refusals("pypi_client_username", "a user's name in lower case", "a;b", "../x"),
+    *refusals("pypi_verify_index", "user/index in lower case", "stable", "pypi/..", "pypi/x y"),
     *refusals("container_image_source", "must be one of: build, pull, archive", "teleport"),
     Refusal("container_image_archive", "nothing", "a file on the controller", {"container_image_source": "archive"}),
     Refusal(
