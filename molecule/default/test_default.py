@@ -45,7 +45,7 @@ def poll(condition, seconds):
 def answers():
     try:
         return requests.get(f"{URL}/+api", timeout=2).status_code == 200
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from commands import BIN, docker, local_inventory, run
+from commands import BIN, docker, local_inventory, poll, run
 from tree import ROOT
 
 INSTANCE = "wheelhouse-journey"
@@ -92,6 +92,14 @@ def left():
         "networks": ours("network", "--format", "{{.Name}}"),
         "files": sorted(str(path) for path in CONFIGURATION.rglob("*")) if CONFIGURATION.exists() else [],
     }
+
+
+def answers():
+    """Whether the index answers; a container that was just started may not listen yet."""
+    try:
+        return requests.get(f"{URL}/+api", timeout=2).status_code == 200
+    except requests.RequestException:
+        return False
 
 
 def listed(project="simple-test"):
@@ -217,6 +225,7 @@ def test_configuration_that_nginx_refuses_leaves_the_old_one_serving(make, place
     assert "no_such_directive" in broken.output
     assert ((CONFIGURATION / "proxy/nginx.conf").read_bytes(), incarnations()) == before
     docker("restart", PROXY)
+    poll(answers, 10)
     assert listed(), "served even after a restart"
 
 
