@@ -58,6 +58,7 @@ def have(context):
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
     """A real registry on loopback, Debian's package of the reference one."""
+    subprocess.run(["apt-get", "update"], check=True)
     subprocess.run(["apt-get", "install", "--yes", "--no-install-recommends", "docker-registry"], check=True)
     place = tmp_path_factory.mktemp("registry")
     (place / "config.yml").write_text(
