@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tree import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 FIRST_PLAY = "Refuse bad input before the first change"
 PASSWORD = "correct-horse-battery"
 
