@@ -35,7 +35,13 @@ options:
     description:
       - File with the CA certificates, in PEM format, that the server's certificate is checked against.
       - By default those of the system.
+      - Excludes O(ca_content).
     type: path
+  ca_content:
+    description:
+      - The CA certificates themselves, in PEM format.
+      - Excludes O(ca_path).
+    type: str
   validate_certs:
     description:
       - Whether to check the server's certificate.

@@ -13,6 +13,7 @@ import re
 import ssl
 from functools import cached_property
 from http.client import HTTPException
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
@@ -252,7 +253,7 @@ class Devpi:
 def _reason(error: Exception) -> str:
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, ssl.SSLError):
-        return f"no trust: {cause}. Name the CA bundle in ca_path, and in url the host the certificate is for."
+        return f"no trust: {cause}. Name the CA in ca_path or ca_content, and in url the host the certificate is for."
     if isinstance(cause, FileNotFoundError):
         return f"as far as: {cause}. Check that ca_path is a file on the host this runs on."
     if isinstance(cause, ConnectionRefusedError):
@@ -271,10 +272,15 @@ class DevpiModule(AnsibleModule):
             "login_user": {"type": "str", "default": "root"},
             "login_password": {"type": "str", "required": writes, "no_log": True},
             "ca_path": {"type": "path"},
+            "ca_content": {"type": "str"},
             "validate_certs": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 30},
         }
-        super().__init__(argument_spec={**connection, **argument_spec}, supports_check_mode=True)
+        super().__init__(
+            argument_spec={**connection, **argument_spec},
+            mutually_exclusive=[("ca_path", "ca_content")],
+            supports_check_mode=True,
+        )
         self.result: dict[str, Any] = {"changed": False}
         self._read_only = self.check_mode or not writes
 
@@ -283,6 +289,9 @@ class DevpiModule(AnsibleModule):
         return Devpi(self.params, self._read_only, self.no_log_values)
 
     def __enter__(self) -> DevpiModule:
+        if self.params["ca_content"]:
+            self.params["ca_path"] = str(Path(self.tmpdir, "ca.pem"))
+            Path(self.params["ca_path"]).write_text(self.params["ca_content"])
         for option in ("url", "mirror_url"):
             self.no_log_values.update(userinfo(self.params.get(option)))
         return self
