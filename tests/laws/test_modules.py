@@ -1,7 +1,7 @@
 # Copyright: The wheelhouse.pypi contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every module is tested, shown in use and part of the group through which its connection is set."""
+"""Every module is tested and shown in use, and the devpi_ ones are in the group that sets their connection."""
 
 from __future__ import annotations
 
@@ -61,7 +61,18 @@ def test_examples_use_documented_options_alone(module):
     assert set().union(*uses) <= options(module)
 
 
-def test_every_module_takes_its_connection_from_the_action_group():
+def test_every_devpi_module_takes_its_connection_from_the_action_group():
     """A module outside the group would not see what module_defaults says for it, and ask for a password again."""
     groups = load(ROOT / "meta/runtime.yml")["action_groups"]
-    assert sorted(groups["devpi"]) == [path.stem for path in MODULES]
+    assert sorted(groups["devpi"]) == [path.stem for path in MODULES if path.stem.startswith("devpi_")]
+
+
+def test_the_connection_of_devpi_is_for_devpi_modules_alone():
+    """An option that a module offers and does not heed is a lie."""
+    connected = {
+        path.stem
+        for path in MODULES
+        if "wheelhouse.pypi._devpi"
+        in yaml.safe_load(documentation(path)["DOCUMENTATION"]).get("extends_documentation_fragment", [])
+    }
+    assert connected == {path.stem for path in MODULES if path.stem.startswith("devpi_")}
