@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the checks of this scenario share: the two hosts, the CA with its DNS, and what nginx serves."""
+
+import contextlib
+import json
+import os
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+NAME = "pypi.wheelhouse.test"
+LONG = bool(os.environ.get("WHEELHOUSE_LONG"))  # `make test-long` does all, the others a tenth of it
+
+
+def poll(condition, seconds):
+    """Wait until the condition holds, and fail when it does not within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"still not so after {seconds} s"
+        time.sleep(0.2)
+    return found
+
+
+def execute(container, *command, stdin=None, check=True):
+    return subprocess.run(
+        ["docker", "exec", "--interactive", container, *command],
+        input=stdin,
+        stdin=None if stdin is not None else subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=check,
+    )
+
+
+def served(name=NAME):
+    """The certificate that nginx serves for a name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection((NAME, 443), timeout=10) as connection,
+        context.wrap_socket(connection, server_hostname=name) as tls,
+    ):
+        return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True))
+
+
+class Index:
+    """The index's host, as its operator has it in hand."""
+
+    settings_path = "/etc/wheelhouse/pypi/renewal/settings.json"
+    lineage = f"/etc/wheelhouse/pypi/certbot/config/live/{NAME}"
+    installed = f"/etc/wheelhouse/pypi/tls/certificates/{NAME}.pem"
+
+    def run(self, *command, check=True, stdin=None):
+        return execute("wheelhouse-tls", *command, check=check, stdin=stdin)
+
+    def read(self, path):
+        return self.run("cat", path).stdout
+
+    def write(self, path, text):
+        self.run("sh", "-c", 'cat > "$0"', path, stdin=text)
+
+    @property
+    def settings(self):
+        return json.loads(self.read(self.settings_path))
+
+    def renew(self, *arguments, **changes):
+        """Run the program as the timer does. What is asked with other settings is remembered apart."""
+        path = self.settings_path
+        if changes:
+            path = "/root/settings.json"
+            self.write(path, json.dumps(self.settings | {"state": "/root/state.json"} | changes))
+        return self.run(*self.program, path, *arguments, check=False)
+
+    program = ("/usr/bin/python3", "/etc/wheelhouse/pypi/renewal/renew-certificates")
+
+    def certificate(self, path):
+        text = self.read(path)
+        return x509.load_pem_x509_certificate(text.encode())
+
+
+class Acme:
+    """Pebble and its DNS, as the CA's operator has them in hand."""
+
+    def run(self, *command, stdin=None):
+        return execute("wheelhouse-acme", *command, stdin=stdin).stdout
+
+    def orders(self):
+        """How many orders were ever placed."""
+        return self.run("cat", "/acme/pebble.log").count("Added order")
+
+    def dns(self, path, **data):
+        self.run("curl", "--silent", "--show-error", "--fail", "--data", json.dumps(data), f"http://localhost:8055/{path}")
+
+    def get(self, url):
+        """What an address of Pebble's own says, nothing while it is down."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            return self.run("curl", "--silent", "--fail", "--cacert", "/acme/ca.pem", url)
+
+    def answers(self):
+        return self.get("https://localhost:14000/dir")
+
+    def root(self):
+        return self.get("https://localhost:15000/roots/0")
+
+    def restart(self, **environment):
+        """Start Pebble anew, with nothing in its memory."""
+        before = self.root()
+        self.run("tee", "/acme/pebble.env", stdin="".join(f"{key}={value}\n" for key, value in environment.items()))
+        self.run("pkill", "-x", "pebble")
+        poll(lambda: self.answers() and self.root() not in (None, before), 60)
+
+    @contextlib.contextmanager
+    def down(self):
+        self.run("sh", "-c", "touch /acme/down; pkill -x pebble")
+        poll(lambda: not self.answers(), 10)
+        yield
+        self.run("rm", "/acme/down")
+        poll(self.answers, 60)
+
+
+@pytest.fixture(scope="session")
+def index():
+    return Index()
+
+
+@pytest.fixture(scope="session")
+def acme():
+    return Acme()
+
+
+@pytest.fixture
+def trusted(acme, tmp_path):
+    """A file with the CAs that a client trusts, with Pebble's root of this moment."""
+    company = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "company.pem").read_text()
+    path = tmp_path / "ca.pem"
+    path.write_text(f"{acme.root()}\n{company}\n")
+    return path

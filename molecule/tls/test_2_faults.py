@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each fault: what was in service goes on serving, the text says what to do, and the next run heals."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import NAME, poll, served
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextlib.contextmanager
+def stays_in_service():
+    before = served()
+    yield
+    assert served() == before
+
+
+def says(done, *words):
+    assert done.returncode == 1, done.stdout + done.stderr
+    said = " ".join(done.stderr.split())
+    for word in words:
+        assert word in said, done.stderr
+
+
+def heals(index, *arguments):
+    """The next run has a new certificate and nginx serves it."""
+    before = served()
+    done = index.renew("--force", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert f"issued {NAME}" in done.stdout
+    assert f"changed {NAME}" in done.stdout
+    assert served() != before
+    assert served() == index.certificate(f"{index.lineage}/fullchain.pem")
+
+
+def test_ca_is_down(index, acme):
+    with acme.down(), stays_in_service():
+        says(index.renew("--force"), "could not be reached", "run again", "The certificate in service stays.")
+    heals(index)
+
+
+def test_name_does_not_resolve(index, acme):
+    acme.dns("set-servfail", host=NAME)
+    acme.restart()  # what it has validated it need not ask for again
+    with stays_in_service():
+        says(index.renew("--force"), f"could not validate {NAME}", "finds no address for the name", "run again")
+    acme.dns("clear-servfail", host=NAME)
+    heals(index)
+
+
+def test_name_leads_elsewhere(index, acme):
+    acme.restart()
+    acme.dns("add-a", host=NAME, addresses=["127.0.0.1"])
+    with stays_in_service():
+        says(index.renew("--force"), f"could not validate {NAME}", "does not reach port 80")
+    acme.dns("clear-a", host=NAME)
+    heals(index)
+
+
+def test_name_that_fails_is_not_tried_a_fifth_time_within_an_hour(index, acme):
+    acme.restart()
+    asked = {"certificates": [{"name": "packages.wheelhouse.test", "domains": ["packages.wheelhouse.test"]}], "hook": []}
+    asked["state"] = "/root/hasty.json"
+    acme.dns("set-servfail", host="packages.wheelhouse.test")
+    for _ in range(4):
+        says(index.renew(**asked), "could not validate packages.wheelhouse.test")
+    orders = acme.orders()
+    says(index.renew(**asked), "failed validation 4 times within the last hour", "The CA was not asked", "next attempt is possible at")
+    says(index.renew("--force", **asked), "The CA was not asked")
+    assert acme.orders() == orders
+    acme.dns("clear-servfail", host="packages.wheelhouse.test")
+
+
+def test_name_is_blocked(index):
+    blocked = "blocked.wheelhouse.test"
+    with stays_in_service():
+        says(
+            index.renew(certificates=[{"name": blocked, "domains": [blocked]}], hook=[], state="/root/blocked.json"),
+            "forbidden by policy",
+            "does not issue for what was asked",
+            "There is none yet.",
+        )
+
+
+def test_account_is_unknown_after_the_server_was_reset(index, acme):
+    acme.restart()
+    before = served()
+    done = index.renew("--force")
+    assert done.returncode == 0, done.stderr
+    assert "the CA does not know this account any more" in done.stdout
+    assert f"changed {NAME}" in done.stdout
+    assert served() != before
+
+
+@pytest.mark.parametrize("fault", ["kid", "key"])
+def test_account_binding_is_wrong(index, acme, fault):
+    """On a server that asks for one, with an account yet to be made."""
+    acme.restart()
+    right = index.read("/etc/wheelhouse/pypi/certbot/cli.ini")
+    place = f"/etc/wheelhouse/pypi/certbot/eab-{fault}"
+    wrong = right.replace("/certbot/config", f"/certbot/eab-{fault}")
+    wrong = wrong.replace("wheelhouse-kid", "nobodys-kid") if fault == "kid" else wrong.replace("zWNDZM6e", "aaaaaaaa")
+    assert wrong != right
+    index.write("/etc/wheelhouse/pypi/certbot/eab.ini", wrong)
+    index.run("chown", "8143:8143", "/etc/wheelhouse/pypi/certbot/eab.ini")
+    with stays_in_service():
+        says(
+            index.renew(configuration="/etc/wheelhouse/pypi/certbot/eab.ini", config_directory=place, hook=[], state="/root/eab.json"),
+            "Set eab-kid and eab-hmac-key",
+        )
+    index.run("rm", "-rf", place, "/etc/wheelhouse/pypi/certbot/eab.ini")
+
+
+@contextlib.contextmanager
+def full(index, directory):
+    """A directory on a file system of its own with no room left."""
+    index.run("sh", "-c", f"cp -a {directory} {directory}.real && mount -t tmpfs -o size=1m,mode=0700 tmpfs {directory} && cp -a {directory}.real/. {directory}/")
+    index.run("sh", "-c", f"dd if=/dev/zero of={directory}/ballast bs=1k", check=False)
+    yield
+    index.run("sh", "-c", f"umount {directory} && rm -rf {directory}.real")
+
+
+def test_disk_of_the_accounts_is_full(index, acme):
+    with stays_in_service():
+        with full(index, "/etc/wheelhouse/pypi/certbot"):
+            orders = acme.orders()
+            says(index.renew("--force"), "KiB to be free", "The CA was not asked", "Make room")
+            assert acme.orders() == orders
+    heals(index)
+
+
+def test_disk_of_the_certificates_is_full(index):
+    with stays_in_service():
+        with full(index, "/etc/wheelhouse/pypi/tls/certificates"):
+            says(index.renew("--force"), "could not be taken into service", "No space left on device")
+    done = index.renew()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"kept {NAME}\nchanged {NAME}\n", "no new order was needed"
+    assert served() == index.certificate(f"{index.lineage}/fullchain.pem")
+
+
+def test_nginx_does_not_accept_its_configuration(index):
+    path = "/etc/wheelhouse/pypi/proxy/nginx.conf"
+    good = index.read(path)
+    index.write(path, good + "nonsense;\n")
+    with stays_in_service():
+        says(index.renew("--force"), "could not be taken into service", "nginx does not accept its configuration", "nonsense")
+        assert index.certificate(index.installed) == served(), "a restart of nginx finds the certificate that works"
+    index.write(path, good)
+    done = index.renew()
+    assert done.returncode == 0, done.stderr
+    assert f"changed {NAME}" in done.stdout
+    assert served() == index.certificate(f"{index.lineage}/fullchain.pem")
+
+
+def test_nginx_is_down(index):
+    index.run("docker", "stop", "pypi-proxy")
+    says(index.renew("--force"), "could not be taken into service", "is not running")
+    index.run("docker", "start", "pypi-proxy")
+    poll(lambda: index.run("docker", "exec", "pypi-proxy", "healthcheck", check=False).returncode == 0, 30)
+    done = index.renew()
+    assert done.returncode == 0, done.stderr
+    assert served() == index.certificate(f"{index.lineage}/fullchain.pem")
+
+
+@pytest.mark.parametrize("seconds", ["1.5", "3"])
+def test_run_is_killed(index, seconds):
+    with stays_in_service():
+        index.run("timeout", "--signal", "KILL", seconds, *index.program, index.settings_path, "--force", check=False)
+    poll(lambda: not index.run("docker", "ps", "--quiet", "--filter", "ancestor=wheelhouse/certbot:5.8.0").stdout, 60)
+    heals(index)
+
+
+def test_failed_timer_is_told_by_systemd(index, acme):
+    unit = "wheelhouse-pypi-renewal.service"
+    with acme.down(), stays_in_service():
+        assert index.run("systemctl", "start", unit, check=False).returncode != 0
+        assert "could not be reached" in index.run("journalctl", "--unit", unit, "--output", "cat").stdout
+        assert index.run("systemctl", "is-failed", unit, check=False).stdout.strip() == "failed"
+    assert index.run("systemctl", "start", unit).returncode == 0
+
+
+def test_play_fails_in_the_same_words_and_the_next_one_heals(acme):
+    def play(*arguments):
+        done = subprocess.run(
+            [Path(sys.executable).with_name("ansible-playbook"), "--inventory", os.environ["MOLECULE_INVENTORY_FILE"], "--limit", "pypi",
+             "--tags", "nginx_proxy,certbot", "up_pypi.yml", *arguments],
+            cwd=ROOT, env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    more = ("--extra-vars", '{"nginx_proxy_server_aliases": ["packages.wheelhouse.test", "wheels.wheelhouse.test"]}')
+    with acme.down(), stays_in_service():
+        code, said = play(*more)
+        assert code != 0
+        assert "what was in service before goes on serving" in said
+        assert "could not be reached" in said
+    orders = acme.orders()
+    code, said = play(*more)
+    assert code == 0, said
+    assert acme.orders() > orders
+    code, said = play()
+    assert code == 0, said

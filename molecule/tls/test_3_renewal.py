@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Renewal as it happens for years: by the timer, under load; and many issuances from a server that rejects good nonces."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from conftest import LONG, NAME, poll, served
+
+ROOT = Path(__file__).parents[2]
+PAGE = f"https://{NAME}/pypi/stable/+simple/"
+
+
+@pytest.mark.parametrize(("rejected", "issuances"), [(5, 100 if LONG else 10), (20, 50 if LONG else 5)])
+def test_every_issuance_succeeds_although_good_nonces_are_rejected(index, acme, rejected, issuances):
+    acme.restart(PEBBLE_WFE_NONCEREJECT=rejected)
+    seconds = []
+    for number in range(issuances):
+        begun = time.monotonic()
+        done = index.renew("--force")
+        seconds.append(time.monotonic() - begun)
+        assert done.returncode == 0, f"issuance {number}: {done.stderr}"
+        assert f"issued {NAME}" in done.stdout
+        assert f"changed {NAME}" in done.stdout
+    print(f"{issuances} of {issuances} at {rejected} % rejected nonces, {sum(seconds) / issuances:.1f} s each, {max(seconds):.1f} s at most")
+
+
+class Load:
+    """Ten requests a second, half of them over a connection of their own and half over one that is kept."""
+
+    def __init__(self, trusted):
+        self._trusted = trusted
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=self._go_on, args=(kept,)) for kept in (True, False)]
+        self.answers, self.failures = 0, []
+
+    def _go_on(self, kept):
+        session = requests.Session()
+        while not self._end.wait(0.2):
+            if not kept:
+                session.close()
+            try:
+                answer = session.get(PAGE, verify=str(self._trusted), timeout=10)
+                answer.raise_for_status()
+                self.answers += 1
+            except requests.RequestException as error:
+                self.failures.append(f"{time.strftime('%X')} {error!r}")
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.fixture
+def every_ten_seconds():
+    """The timer looks every ten seconds, set by the play, and as before afterwards."""
+
+    def play(*arguments):
+        subprocess.run(
+            [Path(sys.executable).with_name("ansible-playbook"), "--inventory", os.environ["MOLECULE_INVENTORY_FILE"],
+             "--limit", "pypi", "--tags", "certbot", "up_pypi.yml", *arguments],
+            cwd=ROOT, env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+
+    play("--extra-vars", '{"certbot_renewal_interval": 10}')
+    yield
+    play()
+
+
+def test_short_lived_certificate_is_renewed_by_the_timer_and_no_request_fails(index, acme, trusted, every_ten_seconds):
+    roots = trusted.read_text()
+    acme.restart(ACME_VALIDITY=120)
+    trusted.write_text(roots + acme.root())
+    assert index.renew("--force").returncode == 0  # the first one of two minutes
+    renewals, latest = [], served()
+    assert (latest.not_valid_after_utc - latest.not_valid_before_utc).total_seconds() <= 121
+    with Load(trusted) as load:
+        while len(renewals) < (20 if LONG else 2):
+            before = latest
+            poll(lambda before=before: served() != before, 120)
+            now, latest = time.time(), served()
+            assert latest.serial_number != before.serial_number
+            left = before.not_valid_after_utc.timestamp() - now
+            assert left > 0, "renewed before it expired"
+            issued = float(index.run("stat", "--dereference", "--format", "%Y", f"{index.lineage}/fullchain.pem").stdout)
+            assert now - issued <= 30, "the new one is served soon after it was written"
+            renewals.append((left, now - issued))
+    assert load.failures == []
+    print(f"{len(renewals)} renewals, {load.answers} requests, 0 failed; served {max(delay for _, delay in renewals):.1f} s after issuance"
+          f" at most, {min(left for left, _ in renewals):.0f} s before expiry at least")  # fmt: skip
+    assert load.answers >= 9 * 20
+    acme.restart()
+    assert index.renew("--force").returncode == 0  # one of ninety days again
+
+
+def test_certificate_that_nobody_renews_is_told_by_verification(index, acme):
+    """With renewal stopped, verification says so when less than a third of the lifetime is left, and not before it is so."""
+    index.run("systemctl", "stop", "wheelhouse-pypi-renewal.timer")
+    roots = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "ca.pem")
+    acme.restart(ACME_VALIDITY=120)
+    kept = roots.read_text()
+    roots.write_text(acme.root() + kept)
+    assert index.renew("--force").returncode == 0
+    poll(lambda: (served().not_valid_after_utc.timestamp() - time.time()) < 35, 120)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "--inventory", os.environ["MOLECULE_INVENTORY_FILE"], "--limit", "pypi",
+         "playbooks/verify.yml"],
+        cwd=ROOT, env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "of its lifetime of 2.0 minutes are left" in " ".join(done.stdout.split())
+    acme.restart()
+    roots.write_text(acme.root() + kept)
+    assert index.renew("--force").returncode == 0
+    index.run("systemctl", "start", "wheelhouse-pypi-renewal.timer")
