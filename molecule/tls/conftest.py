@@ -94,7 +94,9 @@ class Acme:
         return self.run("cat", "/acme/pebble.log").count("Added order")
 
     def dns(self, path, **data):
-        self.run("curl", "--silent", "--show-error", "--fail", "--data", json.dumps(data), f"http://localhost:8055/{path}")
+        self.run(
+            "curl", "--silent", "--show-error", "--fail", "--data", json.dumps(data), f"http://localhost:8055/{path}"
+        )
 
     def get(self, url):
         """What an address of Pebble's own says, nothing while it is down."""

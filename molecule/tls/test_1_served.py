@@ -20,7 +20,11 @@ BOTH = {NAME, "packages.wheelhouse.test"}
 
 
 def names(certificate):
-    return set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName))
+    return set(
+        certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+            x509.DNSName
+        )
+    )
 
 
 # Certificates
@@ -59,13 +63,20 @@ def test_site_without_tls_is_served_by_plain_http():
 
 def test_secrets_are_readable_by_their_owner_alone(index):
     listed = index.run("find", "/etc/wheelhouse/pypi", "-printf", "%y %m %U %p\n").stdout.splitlines()
-    modes = {path: (kind, int(mode, 8), int(owner)) for kind, mode, owner, path in (line.split(" ", 3) for line in listed)}
+    modes = {
+        path: (kind, int(mode, 8), int(owner)) for kind, mode, owner, path in (line.split(" ", 3) for line in listed)
+    }
     for path, owner in {"certbot": 8143, "renewal": 0, "authority": 0, "tls/certificates": 8142}.items():
         assert modes[f"/etc/wheelhouse/pypi/{path}"][1:] == (0o700, owner)
     secret = [
         path
         for path, (kind, *_) in modes.items()
-        if kind == "f" and (path.endswith((".key", "settings.json", "cli.ini", "private_key.json")) or "privkey" in path or "/certificates/" in path)
+        if kind == "f"
+        and (
+            path.endswith((".key", "settings.json", "cli.ini", "private_key.json"))
+            or "privkey" in path
+            or "/certificates/" in path
+        )
     ]
     assert len(secret) >= 8
     for path in secret:
@@ -100,7 +111,11 @@ def test_plain_http_leads_to_https(path, method):
 
 def test_challenge_is_served_by_plain_http_and_nothing_beside_it(index):
     url = f"http://{NAME}/.well-known/acme-challenge/"
-    index.run("sh", "-c", "umask 022; mkdir -p /srv/acme/webroot/.well-known/acme-challenge && echo proof > /srv/acme/webroot/.well-known/acme-challenge/probe")
+    index.run(
+        "sh",
+        "-c",
+        "umask 022; mkdir -p /srv/acme/webroot/.well-known/acme-challenge && echo proof > /srv/acme/webroot/.well-known/acme-challenge/probe",
+    )
     answer = requests.get(f"{url}probe", timeout=10, allow_redirects=False)
     assert (answer.status_code, answer.text, answer.headers["Content-Type"]) == (200, "proof\n", "text/plain")
     index.run("rm", "/srv/acme/webroot/.well-known/acme-challenge/probe")
@@ -144,7 +159,18 @@ def test_http_2_and_hybrid_key_exchange_are_spoken():
     """By a client with OpenSSL 3.5, which is on the CA's host."""
     said = execute(
         "wheelhouse-acme",
-        *("openssl", "s_client", "-connect", f"{NAME}:443", "-servername", NAME, "-alpn", "h2,http/1.1", "-groups", "X25519MLKEM768"),
+        *(
+            "openssl",
+            "s_client",
+            "-connect",
+            f"{NAME}:443",
+            "-servername",
+            NAME,
+            "-alpn",
+            "h2,http/1.1",
+            "-groups",
+            "X25519MLKEM768",
+        ),
         stdin="",
         check=False,
     ).stdout
@@ -182,7 +208,8 @@ def test_testssl_finds_nothing(acme, trusted):
     bad = {
         finding["id"]: f"{finding['severity']}: {finding['finding']}"
         for finding in findings
-        if finding["severity"] in ("LOW", "MEDIUM", "HIGH", "CRITICAL", "WARN", "FATAL") and finding["id"].split()[0] not in EXCEPTIONS
+        if finding["severity"] in ("LOW", "MEDIUM", "HIGH", "CRITICAL", "WARN", "FATAL")
+        and finding["id"].split()[0] not in EXCEPTIONS
     }
     print("testssl.sh:", len(findings), "findings, grade", grade.get("overall_grade"))
     assert len(findings) > 100, "it looked"
@@ -193,7 +220,10 @@ def test_testssl_finds_nothing(acme, trusted):
 def test_gixy_finds_nothing(index, tmp_path):
     (tmp_path / "nginx.conf").write_text(index.read("/etc/wheelhouse/pypi/proxy/nginx.conf"))
     done = subprocess.run(
-        [Path(sys.executable).with_name("gixy"), "--format", "json", tmp_path / "nginx.conf"], capture_output=True, text=True, check=False
+        [Path(sys.executable).with_name("gixy"), "--format", "json", tmp_path / "nginx.conf"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout) == []
@@ -206,7 +236,11 @@ def test_timer_looks_for_renewal(index):
     unit = "wheelhouse-pypi-renewal"
     assert index.run("systemctl", "is-enabled", f"{unit}.timer").stdout.strip() == "enabled"
     assert index.run("systemctl", "is-active", f"{unit}.timer").stdout.strip() == "active"
-    shown = dict(line.split("=", 1) for line in index.run("systemctl", "show", f"{unit}.timer").stdout.splitlines() if "=" in line)
+    shown = dict(
+        line.split("=", 1)
+        for line in index.run("systemctl", "show", f"{unit}.timer").stdout.splitlines()
+        if "=" in line
+    )
     assert shown["RandomizedDelayUSec"] == "1h"
     assert shown["NextElapseUSecMonotonic"] not in ("", "infinity")
 
@@ -214,7 +248,9 @@ def test_timer_looks_for_renewal(index):
 def test_look_for_renewal_asks_for_nothing_while_nothing_is_due(index, acme):
     before, orders = served(), acme.orders()
     index.run("systemctl", "start", "wheelhouse-pypi-renewal.service")
-    assert f"kept {NAME}" in index.run("journalctl", "--unit", "wheelhouse-pypi-renewal.service", "--output", "cat").stdout
+    assert (
+        f"kept {NAME}" in index.run("journalctl", "--unit", "wheelhouse-pypi-renewal.service", "--output", "cat").stdout
+    )
     assert (served(), acme.orders()) == (before, orders)
 
 
@@ -243,7 +279,9 @@ def test_certificate_was_taken_into_service_by_a_hook(copy, covered):
     text = execute("wheelhouse-tls-bare", "cat", f"/root/{copy}.pem").stdout
     certificate = x509.load_pem_x509_certificate(text.encode())
     assert names(certificate) == covered
-    assert isinstance(certificate.public_key(), rsa.RSAPublicKey if copy.startswith("alone") else ec.EllipticCurvePublicKey)
+    assert isinstance(
+        certificate.public_key(), rsa.RSAPublicKey if copy.startswith("alone") else ec.EllipticCurvePublicKey
+    )
     assert "PRIVATE KEY" in text
     if copy.startswith("address"):
         alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -253,7 +291,11 @@ def test_certificate_was_taken_into_service_by_a_hook(copy, covered):
 
 
 def test_cron_looks_for_renewal_at_a_minute_of_the_hosts_own():
-    [line] = [line for line in execute("wheelhouse-tls-bare", "cat", "/etc/cron.d/wheelhouse-wildcard-renewal").stdout.splitlines() if "renew-certificates" in line]
+    [line] = [
+        line
+        for line in execute("wheelhouse-tls-bare", "cat", "/etc/cron.d/wheelhouse-wildcard-renewal").stdout.splitlines()
+        if "renew-certificates" in line
+    ]
     minute, hours, *_ = line.split()
     assert 0 <= int(minute) <= 59
     first, second = map(int, hours.split(","))
@@ -266,6 +308,8 @@ def test_loop_looks_for_renewal_again_and_again():
 
 
 def test_nothing_of_certbot_runs_as_root(index):
-    owners = execute("wheelhouse-tls-bare", "find", "/etc/wheelhouse/alone/certbot/config", "-printf", "%U\n").stdout.split()
+    owners = execute(
+        "wheelhouse-tls-bare", "find", "/etc/wheelhouse/alone/certbot/config", "-printf", "%U\n"
+    ).stdout.split()
     assert set(owners) == {"8143"}
     assert set(index.run("find", "/etc/wheelhouse/pypi/certbot/config", "-printf", "%U\n").stdout.split()) == {"8143"}

@@ -64,13 +64,21 @@ def test_name_leads_elsewhere(index, acme):
 
 def test_name_that_fails_is_not_tried_a_fifth_time_within_an_hour(index, acme):
     acme.restart()
-    asked = {"certificates": [{"name": "packages.wheelhouse.test", "domains": ["packages.wheelhouse.test"]}], "hook": []}
+    asked = {
+        "certificates": [{"name": "packages.wheelhouse.test", "domains": ["packages.wheelhouse.test"]}],
+        "hook": [],
+    }
     asked["state"] = "/root/hasty.json"
     acme.dns("set-servfail", host="packages.wheelhouse.test")
     for _ in range(4):
         says(index.renew(**asked), "could not validate packages.wheelhouse.test")
     orders = acme.orders()
-    says(index.renew(**asked), "failed validation 4 times within the last hour", "The CA was not asked", "next attempt is possible at")
+    says(
+        index.renew(**asked),
+        "failed validation 4 times within the last hour",
+        "The CA was not asked",
+        "next attempt is possible at",
+    )
     says(index.renew("--force", **asked), "The CA was not asked")
     assert acme.orders() == orders
     acme.dns("clear-servfail", host="packages.wheelhouse.test")
@@ -110,7 +118,12 @@ def test_account_binding_is_wrong(index, acme, fault):
     index.run("chown", "8143:8143", "/etc/wheelhouse/pypi/certbot/eab.ini")
     with stays_in_service():
         says(
-            index.renew(configuration="/etc/wheelhouse/pypi/certbot/eab.ini", config_directory=place, hook=[], state="/root/eab.json"),
+            index.renew(
+                configuration="/etc/wheelhouse/pypi/certbot/eab.ini",
+                config_directory=place,
+                hook=[],
+                state="/root/eab.json",
+            ),
             "Set eab-kid and eab-hmac-key",
         )
     index.run("rm", "-rf", place, "/etc/wheelhouse/pypi/certbot/eab.ini")
@@ -119,7 +132,11 @@ def test_account_binding_is_wrong(index, acme, fault):
 @contextlib.contextmanager
 def full(index, directory):
     """A directory on a file system of its own with no room left."""
-    index.run("sh", "-c", f"cp -a {directory} {directory}.real && mount -t tmpfs -o size=1m,mode=0700 tmpfs {directory} && cp -a {directory}.real/. {directory}/")
+    index.run(
+        "sh",
+        "-c",
+        f"cp -a {directory} {directory}.real && mount -t tmpfs -o size=1m,mode=0700 tmpfs {directory} && cp -a {directory}.real/. {directory}/",
+    )
     index.run("sh", "-c", f"dd if=/dev/zero of={directory}/ballast bs=1k", check=False)
     yield
     index.run("sh", "-c", f"umount {directory} && rm -rf {directory}.real")
@@ -149,7 +166,12 @@ def test_nginx_does_not_accept_its_configuration(index):
     good = index.read(path)
     index.write(path, good + "nonsense;\n")
     with stays_in_service():
-        says(index.renew("--force"), "could not be taken into service", "nginx does not accept its configuration", "nonsense")
+        says(
+            index.renew("--force"),
+            "could not be taken into service",
+            "nginx does not accept its configuration",
+            "nonsense",
+        )
         assert index.certificate(index.installed) == served(), "a restart of nginx finds the certificate that works"
     index.write(path, good)
     done = index.renew()

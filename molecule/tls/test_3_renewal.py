@@ -27,7 +27,9 @@ def test_every_issuance_succeeds_although_good_nonces_are_rejected(index, acme, 
         assert done.returncode == 0, f"issuance {number}: {done.stderr}"
         assert f"issued {NAME}" in done.stdout
         assert f"changed {NAME}" in done.stdout
-    print(f"{issuances} of {issuances} at {rejected} % rejected nonces, {sum(seconds) / issuances:.1f} s each, {max(seconds):.1f} s at most")
+    print(
+        f"{issuances} of {issuances} at {rejected} % rejected nonces, {sum(seconds) / issuances:.1f} s each, {max(seconds):.1f} s at most"
+    )
 
 
 class Load:
@@ -93,7 +95,9 @@ def test_short_lived_certificate_is_renewed_by_the_timer_and_no_request_fails(in
             assert latest.serial_number != before.serial_number
             left = before.not_valid_after_utc.timestamp() - now
             assert left > 0, "renewed before it expired"
-            issued = float(index.run("stat", "--dereference", "--format", "%Y", f"{index.lineage}/fullchain.pem").stdout)
+            issued = float(
+                index.run("stat", "--dereference", "--format", "%Y", f"{index.lineage}/fullchain.pem").stdout
+            )
             assert now - issued <= 30, "the new one is served soon after it was written"
             renewals.append((left, now - issued))
     assert load.failures == []

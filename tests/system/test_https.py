@@ -106,7 +106,16 @@ def test_lines_that_are_printed_work_as_they_are(site, tmp_path):
     )
     assert asked.says("No matching distribution found"), str(asked)
     trusted = run(
-        *(BIN / "uv", "pip", "install", "--python", tmp_path / "venv/bin/python", "--default-index", index, "no-such-thing"),
+        *(
+            BIN / "uv",
+            "pip",
+            "install",
+            "--python",
+            tmp_path / "venv/bin/python",
+            "--default-index",
+            index,
+            "no-such-thing",
+        ),
         SSL_CERT_FILE=str(site.place / "clients/ca.pem"),
     )
     assert "invalid peer certificate" not in trusted.output
@@ -209,4 +218,7 @@ def test_key_that_ansible_vault_encrypts_is_taken_whatever_its_mode(site, author
 
 def test_purge_leaves_nothing(site):
     assert site.make("destroy", "PURGE=yes", nginx_proxy_tls="selfsigned").returncode == 0
-    assert run("find", "/etc/wheelhouse", "-name", INSTANCE).output in ("", "find: ‘/etc/wheelhouse’: No such file or directory\n")
+    assert run("find", "/etc/wheelhouse", "-name", INSTANCE).output in (
+        "",
+        "find: ‘/etc/wheelhouse’: No such file or directory\n",
+    )

@@ -63,6 +63,30 @@ def nested(variable, allowed, **values):
     return [Refusal(variable, shown, allowed, {variable: [entry]}) for shown, entry in values.items()]
 
 
+ACME = {
+    "nginx_proxy_tls": "acme",
+    "nginx_proxy_server_name": "pypi.wheelhouse.test",
+    "certbot_email": "pypi@wheelhouse.test",
+    "certbot_agree_tos": True,
+}
+PORT_OF_BOTH = 18199
+
+
+def acme(variable, allowed, *values):
+    """Values of a host that is otherwise ready for an ACME server."""
+    return [Refusal(variable, value, allowed, ACME | {variable: value}) for value in values]
+
+
+def tls(kind, variable, allowed, *values):
+    """Values of a host with TLS of that kind."""
+    common = {
+        "nginx_proxy_tls": kind,
+        "nginx_proxy_port": PORT_OF_BOTH,
+        "nginx_proxy_certificate_key": "/nowhere/index.key",
+    }
+    return [Refusal(variable, value, allowed, common | {variable: value}) for value in values]
+
+
 HOST_NAMES = ["a;b", "a b", "$(id)", "*.x", "a." * 126 + "aa", "pypi.example.com.", "ex ample", '"a"', "-a.example", ""]
 SIZES = ["64M; include /etc/passwd", "-1", "1x", "", "0m", "1.5g"]
 NAMES = ["", "..", "a b", "a'b", "@x", "-x", "pypi\n", "x" * 65]
@@ -129,6 +153,54 @@ REFUSALS = [
     *refusals("pypi_verify_username", "a user that pypi_server_users declares", "nobody"),
     *refusals("pypi_client_username", "a user's name in lower case", "a;b", "../x"),
     *refusals("pypi_verify_index", "user/index in lower case", "stable", "pypi/..", "pypi/x y"),
+    Refusal(
+        "nginx_proxy_vhosts",
+        ["pypi.wheelhouse.test", "pypi.wheelhouse.test"],
+        "each name once",
+        {
+            "nginx_proxy_server_name": "pypi.wheelhouse.test",
+            "pypi_vhosts": [{"template": "site.conf.j2", "server_name": "pypi.wheelhouse.test"}],
+        },
+    ),
+    *refusals("nginx_proxy_tls", "must be one of: none, acme, provided, selfsigned", "off", False, "letsencrypt"),
+    *tls("selfsigned", "nginx_proxy_tls_port", "a whole number from 1 to 65535", 0, 70000),
+    *tls("selfsigned", "nginx_proxy_tls_port", "two ports", PORT_OF_BOTH),
+    *tls("selfsigned", "nginx_proxy_webroot", "an absolute path", "webroot", "/", "/srv/../etc/x", "/srv/a b"),
+    *tls("selfsigned", "nginx_proxy_ca_file", "a file on the controller with the CA", "/nowhere/ca.pem"),
+    *tls("provided", "nginx_proxy_certificate", "two files on the controller", "/nowhere/index.pem"),
+    *acme(
+        "certbot_email",
+        "an e-mail address",
+        "",
+        "nobody",
+        "a@b",
+        "a b@example.com",
+        "a@example.com\n",
+        "a@ex;ample.com",
+    ),
+    *acme("certbot_agree_tos", "only true", False),
+    *acme(
+        "certbot_server",
+        "the https address of an ACME directory",
+        "http://acme.example.com/dir",
+        "acme.example.com",
+        "https://a b/dir",
+    ),
+    *acme("certbot_profile", "at most 64 letters", "short lived", "a\nserver = x"),
+    *acme("certbot_key_type", "must be one of: ecdsa, rsa", "ed25519"),
+    *acme("certbot_challenge", "must be one of: webroot, standalone, dns", "tls-alpn"),
+    *acme("certbot_deployment", "must be one of: container, virtualenv", "snap"),
+    *acme("certbot_renewal", "must be one of: auto, systemd, cron, loop, none", "daily"),
+    *acme("certbot_renewal_interval", "a whole number of seconds from 10 to 86400", 0, 9, 86401),
+    *acme("certbot_http_port", "a whole number from 1 to 65535", 0),
+    *acme("certbot_http_address", "an IPv4 address of the host", "::", "localhost"),
+    *acme("certbot_image", "an image reference with a tag", "certbot"),
+    *acme("nginx_proxy_server_name", "a host name that the ACME server can connect to", "localhost", "pypi.localhost"),
+    *acme("nginx_proxy_server_name", "If the ACME server does give certificates for addresses", "192.0.2.7"),
+    *acme("nginx_proxy_server_name", "a host name of a-z", "*.example.com"),
+    Refusal("certbot_options", [], "the option authenticator", ACME | {"certbot_challenge": "dns"}),
+    Refusal("certbot_eab_kid", PASSWORD, "both or none", ACME | {"certbot_eab_hmac_key": PASSWORD}),
+    Refusal("certbot_files", "../x", "up to 100 letters", ACME | {"certbot_files": {"../x": "y"}}),
     *refusals("container_image_source", "must be one of: build, pull, archive", "teleport"),
     Refusal("container_image_archive", "nothing", "a file on the controller", {"container_image_source": "archive"}),
     Refusal(

@@ -71,7 +71,10 @@ def test_good_urls_lose_only_their_last_slash(url):
     ("error", "told"),
     [
         (URLError(ConnectionRefusedError(111, "Connection refused")), "Check that the index server runs"),
-        (URLError(ssl.SSLCertVerificationError(1, "certificate verify failed")), "Name the CA in ca_path or ca_content"),
+        (
+            URLError(ssl.SSLCertVerificationError(1, "certificate verify failed")),
+            "Name the CA in ca_path or ca_content",
+        ),
         (ssl.SSLError(1, "wrong version number"), "Name the CA in ca_path or ca_content"),
         (URLError(TimeoutError("timed out")), "raise timeout"),
         (TimeoutError("The read operation timed out"), "raise timeout"),
