@@ -78,6 +78,15 @@ class Index:
 
     program = ("/usr/bin/python3", "/etc/wheelhouse/pypi/renewal/renew-certificates")
 
+    def later(self):
+        """What was remembered of failed validations is an hour older."""
+        path = self.settings["state"]
+        state = json.loads(self.read(path))
+        for tries in state["validations"].values():
+            for one in tries:
+                one["at"] -= 3600
+        self.write(path, json.dumps(state))
+
     def certificate(self, path):
         text = self.read(path)
         return x509.load_pem_x509_certificate(text.encode())
@@ -97,6 +106,15 @@ class Acme:
         self.run(
             "curl", "--silent", "--show-error", "--fail", "--data", json.dumps(data), f"http://localhost:8055/{path}"
         )
+
+    @contextlib.contextmanager
+    def lie(self, kind, name, **data):
+        """Let the DNS say something else of a name: servfail, or an a with other addresses."""
+        self.dns("set-servfail" if kind == "servfail" else "add-a", host=name, **data)
+        try:
+            yield
+        finally:
+            self.dns(f"clear-{kind}", host=name)
 
     def get(self, url):
         """What an address of Pebble's own says, nothing while it is down."""
@@ -119,10 +137,12 @@ class Acme:
     @contextlib.contextmanager
     def down(self):
         self.run("sh", "-c", "touch /acme/down; pkill -x pebble")
-        poll(lambda: not self.answers(), 10)
-        yield
-        self.run("rm", "/acme/down")
-        poll(self.answers, 60)
+        try:
+            poll(lambda: not self.answers(), 10)
+            yield
+        finally:
+            self.run("rm", "/acme/down")
+            poll(self.answers, 60)
 
 
 @pytest.fixture(scope="session")
