@@ -13,10 +13,10 @@ export PATH := $(CURDIR)/$(RUN):$(PATH)
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help pypi verify destroy test lint unit molecule bench install_pkgs install_test_pkgs build lock clean
+.PHONY: help pypi verify destroy test test-long lint unit molecule bench install_pkgs install_test_pkgs build lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z_]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
+	@grep -hE '^[a-z_-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
 
 pypi: install_pkgs ## Bring up a verified index (INVENTORY=inventories/local, ARGS='-K' for the sudo password, ARGS=--check)
 	$(PLAYBOOK) up_pypi.yml $(ARGS)
@@ -40,6 +40,9 @@ unit: install_test_pkgs ## Unit tests of the modules and the laws of the reposit
 
 molecule: install_test_pkgs ## One molecule scenario: SCENARIO=default
 	$(RUN)/pytest tests/system/test_molecule.py -k '$(SCENARIO)' --log-cli-level=INFO
+
+test-long: install_test_pkgs ## What takes hours: 150 issuances and 20 renewals of the scenario tls
+	WHEELHOUSE_LONG=yes $(RUN)/pytest tests/system/test_molecule.py -k tls --log-cli-level=INFO
 
 bench: install_test_pkgs ## Measure against bare docker commands, in one run, as ratios
 	PYTHONPATH=tests $(RUN)/python tests/bench/bench.py
