@@ -7,12 +7,14 @@ import os
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+ROOT = Path(__file__).parents[2]
 NAME = "pypi.wheelhouse.test"
 LONG = bool(os.environ.get("WHEELHOUSE_LONG"))  # `make test-long` does all, the others a tenth of it
 
@@ -46,6 +48,22 @@ def served(name=NAME):
         context.wrap_socket(connection, server_hostname=name) as tls,
     ):
         return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True))
+
+
+def play(playbook, *arguments):
+    """Run a playbook against the index's host: how it ended, and what it said on one line."""
+    done = subprocess.run(
+        [
+            *(Path(sys.executable).with_name("ansible-playbook"), "--inventory", os.environ["MOLECULE_INVENTORY_FILE"]),
+            *("--limit", "pypi", playbook, *arguments),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
 class Index:

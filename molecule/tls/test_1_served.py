@@ -178,7 +178,10 @@ def test_http_2_and_hybrid_key_exchange_are_spoken():
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_sessions_are_resumed(acme, version):
     connect = f"openssl s_client {version} -connect {NAME}:443 -servername {NAME}"
-    first, second = (acme.run("sh", "-c", f"(echo; sleep 1) | {connect} {option} /tmp/session 2>&1") for option in ("-sess_out", "-sess_in"))
+    first, second = (
+        acme.run("sh", "-c", f"(echo; sleep 1) | {connect} {option} /tmp/session 2>&1")
+        for option in ("-sess_out", "-sess_in")
+    )
     assert "New, TLS" in first
     assert "Reused, TLS" in second
 
@@ -195,15 +198,15 @@ EXCEPTIONS = {
 
 
 def test_testssl_finds_nothing(acme, trusted):
-    acme.run("tee", "/tmp/ca.pem", stdin=trusted.read_text())
-    acme.run("rm", "-f", "/tmp/testssl.json")
+    acme.run("tee", "/acme/scan-ca.pem", stdin=trusted.read_text())
+    acme.run("rm", "-f", "/acme/testssl.json")
     execute(
         "wheelhouse-acme",
-        *("testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "min", "--add-ca", "/tmp/ca.pem"),
-        *("--jsonfile", "/tmp/testssl.json", f"{NAME}:443"),
+        *("testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "min", "--add-ca", "/acme/scan-ca.pem"),
+        *("--jsonfile", "/acme/testssl.json", f"{NAME}:443"),
         check=False,
     )
-    findings = json.loads(acme.run("cat", "/tmp/testssl.json"))
+    findings = json.loads(acme.run("cat", "/acme/testssl.json"))
     grade = {finding["id"]: finding["finding"] for finding in findings}
     bad = {
         finding["id"]: f"{finding['severity']}: {finding['finding']}"

@@ -2,15 +2,10 @@
 """Each fault: what was in service goes on serving, the text says what to do, and the next run heals."""
 
 import contextlib
-import os
-import subprocess
-import sys
-from pathlib import Path
+import json
 
 import pytest
-from conftest import NAME, poll, served
-
-ROOT = Path(__file__).parents[2]
+from conftest import NAME, play, poll, served
 
 
 @contextlib.contextmanager
@@ -54,7 +49,10 @@ def test_name_does_not_resolve(index, acme):
     acme.restart()  # what it has validated before it would not validate again
     with acme.lie("servfail", NAME), stays_in_service():
         says(
-            index.renew("--force"), f"could not validate {NAME}", "The CA finds no address for the name", "then run again"
+            index.renew("--force"),
+            f"could not validate {NAME}",
+            "The CA finds no address for the name",
+            "then run again",
         )
     heals(index)
 
@@ -131,7 +129,8 @@ def full(index, directory):
     index.run(
         "sh",
         "-c",
-        f"cp -a {directory} {directory}.real && mount -t tmpfs -o size=32m,mode=0700 tmpfs {directory} && cp -a {directory}.real/. {directory}/",
+        f"cp -a {directory} {directory}.real && mount -t tmpfs -o size=32m,mode=0700 tmpfs {directory}"
+        f" && cp -a {directory}.real/. {directory}/",
     )
     index.run("sh", "-c", f"dd if=/dev/zero of={directory}/ballast bs=4k", check=False)
     try:
@@ -141,18 +140,16 @@ def full(index, directory):
 
 
 def test_disk_of_the_accounts_is_full(index, acme):
-    with stays_in_service():
-        with full(index, "/etc/wheelhouse/pypi/certbot"):
-            orders = acme.orders()
-            says(index.renew("--force"), "KiB to be free", "The CA was not asked", "Make room")
-            assert acme.orders() == orders
+    with stays_in_service(), full(index, "/etc/wheelhouse/pypi/certbot"):
+        orders = acme.orders()
+        says(index.renew("--force"), "KiB to be free", "The CA was not asked", "Make room")
+        assert acme.orders() == orders
     heals(index)
 
 
 def test_disk_of_the_certificates_is_full(index):
-    with stays_in_service():
-        with full(index, "/etc/wheelhouse/pypi/tls/certificates"):
-            says(index.renew("--force"), "could not be taken into service", "No space left on device")
+    with stays_in_service(), full(index, "/etc/wheelhouse/pypi/tls/certificates"):
+        says(index.renew("--force"), "could not be taken into service", "No space left on device")
     done = index.renew()
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"kept {NAME}\nchanged {NAME}\n", "no new order was needed"
@@ -212,16 +209,12 @@ def test_failed_timer_is_told_by_systemd(index, acme):
 
 
 def test_play_fails_in_the_same_words_and_the_next_one_heals(acme):
-    def play(*arguments):
-        done = subprocess.run(
-            [Path(sys.executable).with_name("ansible-playbook"), "--inventory", os.environ["MOLECULE_INVENTORY_FILE"], "--limit", "pypi",
-             "--tags", "nginx_proxy,certbot", "up_pypi.yml", *arguments],
-            cwd=ROOT, env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        return done.returncode, " ".join((done.stdout + done.stderr).split())
-
-    more = ("--extra-vars", '{"nginx_proxy_server_aliases": ["packages.wheelhouse.test", "wheels.wheelhouse.test"]}')
+    usual = ("up_pypi.yml", "--tags", "nginx_proxy,certbot")
+    more = (
+        *usual,
+        "--extra-vars",
+        json.dumps({"nginx_proxy_server_aliases": ["packages.wheelhouse.test", "wheels.wheelhouse.test"]}),
+    )
     try:
         with acme.down(), stays_in_service():
             code, said = play(*more)
@@ -233,5 +226,5 @@ def test_play_fails_in_the_same_words_and_the_next_one_heals(acme):
         assert code == 0, said
         assert acme.orders() > orders
     finally:
-        code, said = play()
+        code, said = play(*usual)
     assert code == 0, said

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Renewal as it happens for years: by the timer, under load; and many issuances from a server that rejects good nonces."""
+"""Renewal as it happens for years: by the timer, under load; and issuances by a server that rejects good nonces."""
 
 import os
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 import requests
-from conftest import LONG, NAME, poll, served
+from conftest import LONG, NAME, play, poll, served
 
-ROOT = Path(__file__).parents[2]
 PAGE = f"https://{NAME}/pypi/stable/+simple/"
 
 
@@ -28,7 +25,8 @@ def test_every_issuance_succeeds_although_good_nonces_are_rejected(index, acme, 
         assert f"issued {NAME}" in done.stdout
         assert f"changed {NAME}" in done.stdout
     print(
-        f"{issuances} of {issuances} at {rejected} % rejected nonces, {sum(seconds) / issuances:.1f} s each, {max(seconds):.1f} s at most"
+        f"{issuances} of {issuances} at {rejected} % rejected nonces, {sum(seconds) / issuances:.1f} s each, "
+        f"{max(seconds):.1f} s at most"
     )
 
 
@@ -68,16 +66,12 @@ class Load:
 def every_ten_seconds():
     """The timer looks every ten seconds, set by the play, and as before afterwards."""
 
-    def play(*arguments):
-        subprocess.run(
-            [Path(sys.executable).with_name("ansible-playbook"), "--inventory", os.environ["MOLECULE_INVENTORY_FILE"],
-             "--limit", "pypi", "--tags", "certbot", "up_pypi.yml", *arguments],
-            cwd=ROOT, env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-
-    play("--extra-vars", '{"certbot_renewal_interval": 10}')
+    usual = ("up_pypi.yml", "--tags", "certbot")
+    code, said = play(*usual, "--extra-vars", '{"certbot_renewal_interval": 10}')
+    assert code == 0, said
     yield
-    play()
+    code, said = play(*usual)
+    assert code == 0, said
 
 
 def test_short_lived_certificate_is_renewed_by_the_timer_and_no_request_fails(index, acme, trusted, every_ten_seconds):
@@ -101,15 +95,18 @@ def test_short_lived_certificate_is_renewed_by_the_timer_and_no_request_fails(in
             assert now - issued <= 30, "the new one is served soon after it was written"
             renewals.append((left, now - issued))
     assert load.failures == []
-    print(f"{len(renewals)} renewals, {load.answers} requests, 0 failed; served {max(delay for _, delay in renewals):.1f} s after issuance"
-          f" at most, {min(left for left, _ in renewals):.0f} s before expiry at least")  # fmt: skip
+    print(
+        f"{len(renewals)} renewals, {load.answers} requests, 0 failed; served at most "
+        f"{max(delay for _, delay in renewals):.1f} s after issuance, at least {min(left for left, _ in renewals):.0f} s "
+        "before expiry"
+    )
     assert load.answers >= 9 * 20
     acme.restart()
     assert index.renew("--force").returncode == 0  # one of ninety days again
 
 
 def test_certificate_that_nobody_renews_is_told_by_verification(index, acme):
-    """With renewal stopped, verification says so when less than a third of the lifetime is left, and not before it is so."""
+    """With renewal stopped, verification says so when less than a third of the lifetime is left."""
     index.run("systemctl", "stop", "wheelhouse-pypi-renewal.timer")
     roots = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "ca.pem")
     acme.restart(ACME_VALIDITY=120)
@@ -117,13 +114,9 @@ def test_certificate_that_nobody_renews_is_told_by_verification(index, acme):
     roots.write_text(acme.root() + kept)
     assert index.renew("--force").returncode == 0
     poll(lambda: (served().not_valid_after_utc.timestamp() - time.time()) < 35, 120)
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "--inventory", os.environ["MOLECULE_INVENTORY_FILE"], "--limit", "pypi",
-         "playbooks/verify.yml"],
-        cwd=ROOT, env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "of its lifetime of 2.0 minutes are left" in " ".join(done.stdout.split())
+    code, said = play("playbooks/verify.yml")
+    assert code != 0
+    assert "of its lifetime of 2.0 minutes are left" in said
     acme.restart()
     roots.write_text(acme.root() + kept)
     assert index.renew("--force").returncode == 0
