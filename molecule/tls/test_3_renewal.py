@@ -121,3 +121,17 @@ def test_certificate_that_nobody_renews_is_told_by_verification(index, acme):
     roots.write_text(acme.root() + kept)
     assert index.renew("--force").returncode == 0
     index.run("systemctl", "start", "wheelhouse-pypi-renewal.timer")
+
+
+def test_certificate_that_no_site_wants_any_more_is_not_renewed_and_is_there_when_one_does(index, acme):
+    usual = ("up_pypi.yml", "--tags", "nginx_proxy,certbot")
+    timer = ("systemctl", "is-active", "wheelhouse-pypi-renewal.timer")
+    orders, before = acme.orders(), served()
+    code, said = play(*usual, "--extra-vars", "nginx_proxy_tls=selfsigned")
+    assert code == 0, said
+    assert "CA of pypi" in served().issuer.rfc4514_string()
+    assert index.run(*timer, check=False).stdout.strip() == "inactive"
+    code, said = play(*usual)
+    assert code == 0, said
+    assert (served(), acme.orders()) == (before, orders)
+    assert index.run(*timer).stdout.strip() == "active"

@@ -200,6 +200,20 @@ REFUSALS = [
     *acme("nginx_proxy_server_name", "a host name of a-z", "*.example.com"),
     Refusal("certbot_options", [], "the option authenticator", ACME | {"certbot_challenge": "dns"}),
     Refusal("certbot_eab_kid", PASSWORD, "both or none", ACME | {"certbot_eab_hmac_key": PASSWORD}),
+    *(
+        Refusal(
+            "certbot_eab_kid", PASSWORD, "as base64url", ACME | {"certbot_eab_kid": kid, "certbot_eab_hmac_key": key}
+        )
+        for kid, key in ((f"{PASSWORD}\nserver = x", "aaaa"), ("kid", f"{PASSWORD}\n"), ("kid", f"{PASSWORD} x"))
+    ),
+    *(
+        Refusal("certbot_options", shown, "values on one line", ACME | {"certbot_options": options})
+        for shown, options in {
+            "--server": {"--server": "x"},
+            "a b": {"a b": 1},
+            "logs-dir": {"logs-dir": f"{PASSWORD}\nserver = x"},
+        }.items()
+    ),
     Refusal("certbot_files", "../x", "up to 100 letters", ACME | {"certbot_files": {"../x": "y"}}),
     *refusals("container_image_source", "must be one of: build, pull, archive", "teleport"),
     Refusal("container_image_archive", "nothing", "a file on the controller", {"container_image_source": "archive"}),
