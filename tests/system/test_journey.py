@@ -218,7 +218,7 @@ def test_verify_collects_failures_and_cleans_up(make):
 def test_configuration_that_nginx_refuses_leaves_the_old_one_serving(make, place):
     before = (CONFIGURATION / "proxy/nginx.conf").read_bytes(), incarnations()
     (place / "broken.conf.j2").write_text("server { listen 8080; no_such_directive on; }\n")
-    arguments = json.dumps({"nginx_proxy_vhosts": [str(place / "broken.conf.j2")]})
+    arguments = json.dumps({"nginx_proxy_vhosts": [{"template": str(place / "broken.conf.j2")}]})
     broken = make("pypi", f"ARGS=--tags nginx_proxy --extra-vars '{arguments}'")
     assert broken.returncode != 0
     assert "the one before goes on serving" in broken.output
