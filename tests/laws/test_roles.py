@@ -69,6 +69,15 @@ def test_roles_run_the_images_that_are_made_by_default():
     server = by_name["pypi_server"].defaults
     assert server["pypi_server_image"] == made[server["pypi_server_backend"]]
     assert by_name["nginx_proxy"].defaults["nginx_proxy_image"] == made["nginx"]
+    assert by_name["certbot"].defaults["certbot_image"] == made["certbot"]
+
+
+def test_images_are_named_after_the_version_they_are_made_with():
+    """A pin that moves without its name would leave the image before in use."""
+    versions = load(ROOT / "roles/container_image/vars/main.yml")["__container_image_versions"]
+    for image, package in {"devpi": "devpi-server", "certbot": "certbot"}.items():
+        pins = (ROOT / f"roles/container_image/files/{image}/requirements.in").read_text()
+        assert f"\n{package}=={versions[image]} " in pins
 
 
 @every_role
