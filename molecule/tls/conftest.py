@@ -34,7 +34,8 @@ def execute(container, *command, stdin=None, check=True):
         input=stdin,
         stdin=None if stdin is not None else subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",  # openssl shows session tickets as they are
         check=check,
     )
 
