@@ -41,7 +41,7 @@ unit: install_test_pkgs ## Unit tests of the modules and the laws of the reposit
 molecule: install_test_pkgs ## One molecule scenario: SCENARIO=default
 	$(RUN)/pytest tests/system/test_molecule.py -k '$(SCENARIO)' --log-cli-level=INFO
 
-test-long: install_test_pkgs ## What takes hours: 150 issuances and 20 renewals of the scenario tls
+test-long: install_test_pkgs ## The scenario tls with 150 issuances and 20 renewals (about an hour)
 	WHEELHOUSE_LONG=yes $(RUN)/pytest tests/system/test_molecule.py -k tls --log-cli-level=INFO
 
 bench: install_test_pkgs ## Measure against bare docker commands, in one run, as ratios

@@ -4,10 +4,10 @@
 import hashlib
 import json
 import os
-import time
 
 import pytest
 import requests
+from commands import poll
 
 URL = "http://localhost:18080"
 INDEX, PROXY = "pypi-index", "pypi-proxy"
@@ -32,14 +32,6 @@ def inspect(docker):
 @pytest.fixture(scope="module")
 def passwords(host):
     return json.loads(host.file("/etc/wheelhouse/pypi/secrets/secrets.json").content_string)["passwords"]
-
-
-def poll(condition, seconds):
-    """Wait until the condition holds, and fail when it does not within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
-        time.sleep(0.2)
 
 
 def answers():

@@ -7,25 +7,14 @@ import os
 import socket
 import ssl
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from commands import BIN, poll, run
 from cryptography import x509
 
-ROOT = Path(__file__).parents[2]
 NAME = "pypi.wheelhouse.test"
 LONG = bool(os.environ.get("WHEELHOUSE_LONG"))  # `make test-long` does all, the others a tenth of it
-
-
-def poll(condition, seconds):
-    """Wait until the condition holds, and fail when it does not within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
-        time.sleep(0.2)
-    return found
 
 
 def execute(container, *command, stdin=None, check=True):
@@ -52,19 +41,9 @@ def served(name=NAME):
 
 
 def play(playbook, *arguments):
-    """Run a playbook against the index's host: how it ended, and what it said on one line."""
-    done = subprocess.run(
-        [
-            *(Path(sys.executable).with_name("ansible-playbook"), "--inventory", os.environ["MOLECULE_INVENTORY_FILE"]),
-            *("--limit", "pypi", playbook, *arguments),
-        ],
-        cwd=ROOT,
-        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, " ".join((done.stdout + done.stderr).split())
+    """Run a playbook against the index's host."""
+    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
+    return run(BIN / "ansible-playbook", "--inventory", inventory, "--limit", "pypi", playbook, *arguments)
 
 
 class Index:

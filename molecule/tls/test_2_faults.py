@@ -5,7 +5,8 @@ import contextlib
 import json
 
 import pytest
-from conftest import NAME, play, poll, served
+from commands import poll
+from conftest import NAME, play, served
 
 
 @contextlib.contextmanager
@@ -217,14 +218,14 @@ def test_play_fails_in_the_same_words_and_the_next_one_heals(acme):
     )
     try:
         with acme.down(), stays_in_service():
-            code, said = play(*more)
-            assert code != 0
-            assert "what was in service before goes on serving" in said
-            assert "could not be reached" in said
+            result = play(*more)
+            assert result.returncode != 0
+            assert result.says("what was in service before goes on serving")
+            assert result.says("could not be reached")
         orders = acme.orders()
-        code, said = play(*more)
-        assert code == 0, said
+        result = play(*more)
+        assert result.returncode == 0, str(result)
         assert acme.orders() > orders
     finally:
-        code, said = play(*usual)
-    assert code == 0, said
+        result = play(*usual)
+    assert result.returncode == 0, str(result)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import LONG, NAME, play, poll, served
+from commands import poll
+from conftest import LONG, NAME, play, served
 
 PAGE = f"https://{NAME}/pypi/stable/+simple/"
 
@@ -67,11 +68,11 @@ def every_ten_seconds():
     """The timer looks every ten seconds, set by the play, and as before afterwards."""
 
     usual = ("up_pypi.yml", "--tags", "certbot")
-    code, said = play(*usual, "--extra-vars", '{"certbot_renewal_interval": 10}')
-    assert code == 0, said
+    result = play(*usual, "--extra-vars", '{"certbot_renewal_interval": 10}')
+    assert result.returncode == 0, str(result)
     yield
-    code, said = play(*usual)
-    assert code == 0, said
+    result = play(*usual)
+    assert result.returncode == 0, str(result)
 
 
 def test_short_lived_certificate_is_renewed_by_the_timer_and_no_request_fails(index, acme, trusted, every_ten_seconds):
@@ -114,9 +115,9 @@ def test_certificate_that_nobody_renews_is_told_by_verification(index, acme):
     roots.write_text(acme.root() + kept)
     assert index.renew("--force").returncode == 0
     poll(lambda: (served().not_valid_after_utc.timestamp() - time.time()) < 35, 120)
-    code, said = play("playbooks/verify.yml")
-    assert code != 0
-    assert "of its lifetime of 2.0 minutes are left" in said
+    result = play("playbooks/verify.yml")
+    assert result.returncode != 0
+    assert result.says("of its lifetime of 2.0 minutes are left"), str(result)
     acme.restart()
     roots.write_text(acme.root() + kept)
     assert index.renew("--force").returncode == 0
@@ -127,11 +128,11 @@ def test_certificate_that_no_site_wants_any_more_is_not_renewed_and_is_there_whe
     usual = ("up_pypi.yml", "--tags", "nginx_proxy,certbot")
     timer = ("systemctl", "is-active", "wheelhouse-pypi-renewal.timer")
     orders, before = acme.orders(), served()
-    code, said = play(*usual, "--extra-vars", "nginx_proxy_tls=selfsigned")
-    assert code == 0, said
+    result = play(*usual, "--extra-vars", "nginx_proxy_tls=selfsigned")
+    assert result.returncode == 0, str(result)
     assert "CA of pypi" in served().issuer.rfc4514_string()
     assert index.run(*timer, check=False).stdout.strip() == "inactive"
-    code, said = play(*usual)
-    assert code == 0, said
+    result = play(*usual)
+    assert result.returncode == 0, str(result)
     assert (served(), acme.orders()) == (before, orders)
     assert index.run(*timer).stdout.strip() == "active"
