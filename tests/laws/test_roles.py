@@ -35,9 +35,13 @@ def test_defaults_and_specification_agree_on_values(role):
 
 @every_role
 def test_variables_carry_the_name_of_their_role(role):
-    """All variables of a play share one namespace; the prefix says whose each is, and `__` that it is nobody else's."""
+    """All variables of a play share one namespace; the prefix says whose each is, and `__` that it is nobody else's.
+
+    What a role tells another that it includes has that one's name.
+    """
     assert not [option for option in role.options if not option.startswith(f"{role.name}_")]
-    assert not [result for result in role.results if not re.match(rf"(__)?{role.name}_", result)]
+    told = {option for other in ROLES for option in other.options}
+    assert not [result for result in role.results - told if not re.match(rf"(__)?{role.name}_", result)]
 
 
 def test_every_variable_of_a_role_is_known():
@@ -67,7 +71,8 @@ def test_roles_run_the_images_that_are_made_by_default():
     versions = load(ROOT / "roles/container_image/vars/main.yml")["__container_image_versions"]
     made = {image: f"wheelhouse/{image}:{version}" for image, version in versions.items()}
     server = by_name["pypi_server"].defaults
-    assert server["pypi_server_image"] == made[server["pypi_server_backend"]]
+    for backend in by_name["pypi_server"].options["pypi_server_backend"]["choices"]:
+        assert f"'{backend}': '{backend}:{versions[backend]}'" in server["pypi_server_image"]
     assert by_name["nginx_proxy"].defaults["nginx_proxy_image"] == made["nginx"]
     assert by_name["certbot"].defaults["certbot_image"] == made["certbot"]
 
@@ -75,9 +80,9 @@ def test_roles_run_the_images_that_are_made_by_default():
 def test_images_are_named_after_the_version_they_are_made_with():
     """A pin that moves without its name would leave the image before in use."""
     versions = load(ROOT / "roles/container_image/vars/main.yml")["__container_image_versions"]
-    for image, package in {"devpi": "devpi-server", "certbot": "certbot"}.items():
+    for image, package in {"devpi": "devpi-server", "pypiserver": "pypiserver", "certbot": "certbot"}.items():
         pins = (ROOT / f"roles/container_image/files/{image}/requirements.in").read_text()
-        assert f"\n{package}=={versions[image]} " in pins
+        assert re.search(rf"^{package}(\[\w+\])?=={re.escape(versions[image])} ", pins, re.MULTILINE)
 
 
 @every_role

@@ -1,4 +1,4 @@
-#!/opt/devpi/bin/python
+#!/usr/bin/env python
 # SPDX-License-Identifier: GPL-3.0-or-later
 """devpi-init, with a root/pypi mirror that never fetches the upstream's full project list.
 
