@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the checks of this scenario share: each index of the inventory, as its operator and its clients have it in hand."""
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+import requests
+from commands import BIN, poll, run
+
+
+class Index:
+    """A host of the inventory: an index and its proxy on a machine."""
+
+    def __init__(self, name, variables):
+        self.name = name
+        self.machine = variables["machine"]
+        self.instance = variables["pypi_server_instance"]
+        self.backend = variables["pypi_server_backend"]
+        self.deployment = variables["pypi_server_deployment"]
+        self.tls = "nginx_proxy_tls" in variables
+        self.port = variables.get("nginx_proxy_port", 443 if self.tls else 8080)
+        self.service = f"wheelhouse-{self.instance}-index"
+        self.proxy = f"wheelhouse-{self.instance}-proxy"
+        self.http = requests.Session()
+        self.http.trust_env = False
+
+    def run(self, *command, check=True):
+        """Run a command on the machine."""
+        return subprocess.run(
+            ["docker", "exec", self.machine, *command], check=check, capture_output=True, text=True
+        ).stdout.strip()
+
+    @property
+    def url(self):
+        """The address that clients use. A machine that was restarted may have another."""
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://{self.run('hostname', '--ip-address')}:{self.port}"
+
+    @property
+    def passwords(self):
+        return json.loads(self.run("cat", f"/etc/wheelhouse/{self.instance}/secrets/secrets.json"))["passwords"]
+
+    def get(self, path, **options):
+        return self.http.get(self.url + path, timeout=10, verify=False, **options)  # noqa: S501 - the CA is its own
+
+    def answers(self):
+        """Whether a client gets an answer of the index itself."""
+        try:
+            answer = self.get("/+api" if self.backend == "devpi" else "/simple/", headers={"Accept": "application/json"})
+        except requests.RequestException:
+            return False
+        return answer.status_code in (200, 401)
+
+    def supervisor(self, action, service):
+        """Have the supervisor do something with a service; how many seconds it takes."""
+        commands = {"systemd": ["systemctl"], "supervisord": ["supervisorctl"]}
+        before = time.monotonic()
+        self.run(*commands[self.deployment], action, service)
+        return time.monotonic() - before
+
+    def process(self, service):
+        """The process id of a service."""
+        if self.deployment == "systemd":
+            return int(self.run("systemctl", "show", "--property", "MainPID", "--value", service))
+        return int(self.run("supervisorctl", "pid", service))
+
+
+def inventory():
+    """The hosts of the inventory, as Ansible sees them."""
+    listed = subprocess.run(
+        [BIN / "ansible-inventory", "--inventory", os.environ["MOLECULE_INVENTORY_FILE"], "--list"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    hosts = json.loads(listed.stdout)["_meta"]["hostvars"]
+    return {name: Index(name, variables) for name, variables in hosts.items() if "pypi_server_backend" in variables}
+
+
+INDEXES = inventory()
+SERVICES = [index for index in INDEXES.values() if index.deployment != "container"]
+
+
+@pytest.fixture(params=INDEXES.values(), ids=INDEXES.keys())
+def index(request):
+    """Each index."""
+    return request.param
+
+
+@pytest.fixture(params=SERVICES, ids=[index.name for index in SERVICES])
+def service(request):
+    """Each index that is a service of its host."""
+    return request.param
+
+
+@pytest.fixture
+def named():
+    """An index by its name."""
+    return INDEXES.__getitem__
+
+
+def play(playbook, host, **variables):
+    """Run a playbook against one host of the inventory, with further variables."""
+    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
+    return run(
+        BIN / "ansible-playbook", "--inventory", inventory, "--limit", host, playbook, "--extra-vars", json.dumps(variables)
+    )
+
+
+__all__ = ["INDEXES", "SERVICES", "Index", "play", "poll"]
