@@ -84,8 +84,10 @@ class Role:
         for path in [*self.path.glob("tasks/**/*.yml"), *self.path.glob("handlers/*.yml")]:
             for mapping in mappings(load(path)):
                 found |= {mapping[key] for key in ("register", "loop_var") if isinstance(mapping.get(key), str)}
+                called = mapping.get("ansible.builtin.include_role") or mapping.get("ansible.builtin.import_role") or {}
+                theirs = f"{called.get('name', self.name).split('.')[-1]}_"  # what another role is told is its own
                 for key in ("ansible.builtin.set_fact", "vars"):
-                    found |= set(mapping.get(key) or {})
+                    found |= {name for name in mapping.get(key) or {} if not called or not name.startswith(theirs)}
         return found
 
 
