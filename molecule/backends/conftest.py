@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the checks of this scenario share: each index of the inventory, as its operator and its clients have it in hand."""
+"""What the checks of this scenario share: each index, as its operator and its clients have it in hand."""
 
 import json
 import os
@@ -44,12 +44,14 @@ class Index:
         return json.loads(self.run("cat", f"/etc/wheelhouse/{self.instance}/secrets/secrets.json"))["passwords"]
 
     def get(self, path, **options):
-        return self.http.get(self.url + path, timeout=10, verify=False, **options)  # noqa: S501 - the CA is its own
+        return self.http.get(self.url + path, timeout=10, verify=False, **options)
 
     def answers(self):
         """Whether a client gets an answer of the index itself."""
         try:
-            answer = self.get("/+api" if self.backend == "devpi" else "/simple/", headers={"Accept": "application/json"})
+            answer = self.get(
+                "/+api" if self.backend == "devpi" else "/simple/", headers={"Accept": "application/json"}
+            )
         except requests.RequestException:
             return False
         return answer.status_code in (200, 401)
@@ -106,7 +108,14 @@ def play(playbook, host, **variables):
     """Run a playbook against one host of the inventory, with further variables."""
     inventory = os.environ["MOLECULE_INVENTORY_FILE"]
     return run(
-        BIN / "ansible-playbook", "--inventory", inventory, "--limit", host, playbook, "--extra-vars", json.dumps(variables)
+        BIN / "ansible-playbook",
+        "--inventory",
+        inventory,
+        "--limit",
+        host,
+        playbook,
+        "--extra-vars",
+        json.dumps(variables),
     )
 
 
