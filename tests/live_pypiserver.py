@@ -59,7 +59,7 @@ class LivePypiserver:
         self.htpasswd = place / "configuration/htpasswd"
         self.log = place / "log"
         self.port = port
-        self.htpasswd.parent.mkdir()
+        self.htpasswd.parent.mkdir(parents=True)
         self.htpasswd.write_text(users)
         self.htpasswd.with_name("pypiserver.json").write_text(
             json.dumps({"packages": str(self.packages), "authenticate": [], **settings})

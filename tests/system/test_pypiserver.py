@@ -1,7 +1,7 @@
 # Copyright: The wheelhouse.pypi contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""pypiserver as this product runs it, the real server: what is uploaded is whole or not there, and no answer is stale."""
+"""pypiserver as this product runs it: what is uploaded is whole or not there, and no answer is stale."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from commands import BIN, poll
@@ -90,7 +91,7 @@ def test_index_listens_on_loopback_when_it_has_a_port_and_tools_work_with_it(ind
         assert uploaded.returncode == 0, uploaded.stdout
         again = tool("twine", *twine, RIGHT[1], tmp_path / name)
         assert again.returncode != 0
-        assert "already exists" in again.stdout
+        assert "already exists" in " ".join(again.stdout.split())
     pip = ["download", "--isolated", "--no-deps", "--index-url", f"{url}simple/", "--dest", tmp_path / "got", "demo<2"]
     downloaded = tool("pip", *pip)
     assert downloaded.returncode == 0, downloaded.stdout
@@ -107,7 +108,7 @@ def tool(name, *arguments):
     "protected", [[], ["update"], ["download", "list", "update"], ["download"], ["list", "update"]]
 )
 def test_who_may_do_what(index, protected):
-    """Every action × nobody, a wrong and a right password, with hashes of both kinds."""
+    """Every action for nobody, a wrong and a right password, with hashes of both kinds."""
     server = index(users=f"{ALICE}\n{BOB}\n", authenticate=protected)
     (server.packages / "there-1.0.tar.gz").write_bytes(sdist("there")[1])
     for number, (user, refusal) in enumerate(
@@ -306,9 +307,10 @@ REFUSED = {
     "a wheel without metadata": (
         "demo-1.0-py3-none-any.whl",
         b"PK\5\6" + bytes(18),
-        "exactly one *.dist-info/METADATA",
+        r"exactly one \*.dist-info/METADATA",
     ),
-    "a wheel with a name that is none": ("demo-1.0-any.whl", wheel()[1], "is"),
+    "a wheel with a name that is none": ("demo-1.0-any.whl", wheel()[1], "ad filename"),
+    "a wheel with a version that is none": ("demo-1x-py3-none-any.whl", wheel()[1], "PEP 427"),
     "a wheel named as a sdist": ("demo-1.0.tar.gz", wheel()[1], "damaged or cut off"),
     "a truncated sdist": ("demo-1.0.tar.gz", sdist(padding=5000)[1][:4000], "damaged or cut off"),
     "a sdist without its checksum": ("demo-1.0.tar.gz", sdist()[1][:-8], "damaged or cut off"),
@@ -320,15 +322,15 @@ REFUSED = {
         sdist("demo-2go")[1],
         "after the project &#039;demo&#039;",
     ),
-    "a zip without metadata": ("demo-1.0.zip", wheel()[1], "exactly one */PKG-INFO"),
-    "an installer": ("demo-1.0-py3.11-win.exe", b"MZ", "no file that pip installs"),
+    "a zip without metadata": ("demo-1.0.zip", wheel()[1], r"exactly one \*/PKG-INFO"),
+    "an installer": ("demo-1.0-py3.8-win.exe", b"MZ", "no file that pip installs"),
     "an egg": ("demo-1.0-py3.11.egg", wheel()[1], "no file that pip installs"),
     "a signature that is none": ("demo-1.0.tar.gz.asc", b"x", "no signature"),
     "a hidden name": (".demo-1.0.tar.gz", sdist()[1], "no name for a release file"),
     "a name with a line end": ("demo-1.0.tar.gz\n", sdist()[1], "ad filename|no name"),
-    "a name with a NUL": ("demo\0-1.0.tar.gz", sdist()[1], "ad filename"),
-    "a name with an escape": ("demo\x1b-1.0.tar.gz", sdist()[1], "ad filename"),
-    "a path": ("../demo-1.0.tar.gz", sdist()[1], "ad filename"),
+    "a name with a NUL": ("demo\0-1.0.tar.gz", sdist()[1], "ad filename|control characters"),
+    "a name with an escape": ("demo\x1b-1.0.tar.gz", sdist()[1], "ad filename|control characters"),
+    "a path": ("../demo-1.0.tar.gz", sdist()[1], "ad filename|control characters"),
     "a name too long": (f"{'d' * 300}-1.0.tar.gz", sdist()[1], "no name for a release file"),
     "no name": ("", sdist()[1], "."),
 }
@@ -348,14 +350,14 @@ def test_what_is_no_release_is_refused_in_a_sentence(index):
 
 def test_what_is_a_release_is_taken(index):
     server = index()
-    content = wheel("Demo.Project")[1]
+    first = wheel("Demo.Project")[1]
     digests = {
-        "md5_digest": hashlib.md5(content, usedforsecurity=False).hexdigest(),
-        "sha256_digest": hashlib.sha256(content).hexdigest().upper(),
-        "blake2_256_digest": hashlib.blake2b(content, digest_size=32).hexdigest(),
+        "md5_digest": hashlib.md5(first, usedforsecurity=False).hexdigest(),
+        "sha256_digest": hashlib.sha256(first).hexdigest().upper(),
+        "blake2_256_digest": hashlib.blake2b(first, digest_size=32).hexdigest(),
     }
     for name, content, fields in [
-        ("Demo.Project-1.0-py3-none-any.whl", content, digests),
+        ("Demo.Project-1.0-py3-none-any.whl", first, digests),
         ("demo_project-1.0.0-2-py3-none-any.whl", wheel("demo_project", "1.0.0")[1], {"sha256_digest": ""}),
         ("demo-project-1.0.tar.gz", sdist("demo-project")[1], {}),
         ("demo_project-2.0+local.1.tar.gz", sdist("demo_project", "2.0+local.1")[1], {}),
@@ -412,8 +414,8 @@ def test_unknown_projects_are_not_looked_for_elsewhere_unless_asked(index):
     connection = index(fallback_url="http://elsewhere.example/simple/").connect()
     connection.request("GET", "/simple/none/")
     answer = connection.getresponse()
-    assert (answer.status, answer.headers["Location"]) == (302, "http://elsewhere.example/simple/none/")
     connection.close()
+    assert (answer.status, answer.headers["Location"]) == (303, "http://elsewhere.example/simple/none/")
 
 
 def test_release_is_removed_whatever_the_spelling(index):
@@ -541,7 +543,17 @@ def test_server_stops_within_two_seconds(index, busy):
     assert wait_for_exit(server, 10) <= 2
     assert server.process.returncode == 0
     assert not server.socket.exists()
-    assert not [child for child in children if os.path.exists(f"/proc/{child}")]
+    assert not [child for child in children if runs(child)]
+    for connection in connections:
+        connection.close()
+
+
+def runs(process):
+    """Whether a process is there and does more than wait for somebody to take note of its end."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_an_upload_in_flight_gets_a_moment_to_finish(index):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The release files behind pypiserver: an index of them that is never stale, and uploads that are whole or not there."""
+"""The files behind pypiserver: an index of them that is never stale, and uploads that are whole or not there."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ class _Index:
 class Backend(SimpleFileBackend):
     """Files in one directory and those below it.
 
-    Reading: the index is kept in memory and asked of the file system whether it is still true, at every use. So it needs
-    no restart and no notification when files come and go by any way, and several processes agree at any moment.
+    Reading: the index is kept in memory, and at every use the file system is asked whether it is still true. So it
+    needs no restart and no notification when files come and go by any way, and several processes agree at any moment.
 
     Writing: a file gets its name when it is whole, checked and on the disk, and never in place of another one, unless
     `overwrite` is on. Of an upload that is interrupted a hidden temporary file is left at most.

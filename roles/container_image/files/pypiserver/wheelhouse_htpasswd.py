@@ -20,8 +20,8 @@ class Users:
     """Callable with a name and a password: whether that user may log in.
 
     A line that is no hash of a kind we know locks that one user out and is named in the log. Hashes are slow on purpose
-    (0.6 s for one of 656,000 rounds), and a client sends its password with every request. So a password that was right is
-    remembered, as a keyed digest together with the hash that it matched: a hash that changes is never matched by memory.
+    (0.6 s for one of 656,000 rounds), and a client sends its password with every request. So a password that was right
+    is remembered, as a keyed digest together with the hash that it matched: it never matches another hash.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,8 +79,8 @@ def _parse(path: Path, complaints: list[str]) -> dict[str, str]:
             hashes.setdefault(name, value)
         else:
             complaints.append(
-                f"{path}, line {number}: not NAME:HASH with a hash of sha512-crypt ($6$) or bcrypt ($2b$), so that user "
-                "cannot log in. Make the line anew: htpasswd -n -5 NAME, or htpasswd -n -B NAME"
+                f"{path}, line {number}: not NAME:HASH with a hash of sha512-crypt ($6$) or bcrypt ($2b$), so that "
+                "user cannot log in. Make the line anew: htpasswd -n -5 NAME, or htpasswd -n -B NAME"
             )
     return hashes
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import re
 from pathlib import Path
 
 import pypiserver
 from pypiserver import bottle_wrapper
 from pypiserver.backend import BackendProxy
-from pypiserver.bottle_wrapper import HTTPError, HTTPResponse, request
+from pypiserver.bottle_wrapper import HTTPError, request
 from pypiserver.config import Config, RunConfig
 from wheelhouse_backend import Backend
 from wheelhouse_htpasswd import Users
@@ -24,6 +25,7 @@ _OURS = {
     *("package_root", "password_file", "port", "roots", "server_method", "log_file", "log_stream"),
 }
 _PAGES = 64  # rendered pages that a process remembers; a page of 1,000 links takes 0.2 MB
+_REASON = 400  # characters of a status line
 
 
 class Settings:
@@ -59,14 +61,12 @@ class Settings:
 
 def application(settings: Settings):
     """pypiserver's own WSGI application, made fast, and safe from half requests."""
-    # pypiserver renders every page anew. The same links make the same page, so a page is remembered by all that goes into
-    # it and needs no expiry. The application takes the function from here when it is made.
+    # pypiserver renders every page anew. The same links make the same page, so a page is remembered by all that goes
+    # into it and needs no expiry. The application takes the function from here when it is made.
     bottle_wrapper.template = _remembering(bottle_wrapper.template)
     app = pypiserver.app_from_config(settings.config)
     app.route(settings.config.health_endpoint, "GET", lambda: f"Ok: {settings.config.backend.package_count()} files\n")
-    app.install(_blaming_the_client)
-    if settings.read_only:
-        app.add_hook("before_request", _refuse_updates)
+    app.install(_answering_in_sentences(settings.read_only))
 
     def whole(environ, start_response):
         environ["wsgi.input"] = _WholeBody(environ["wsgi.input"])
@@ -91,27 +91,35 @@ class _WholeBody:
         return data
 
 
-def _refuse_updates() -> None:
-    if request.method == "POST" and request.path == "/":
-        raise HTTPError(403, "This index is read-only: it serves what is in its directory and takes no uploads.")
+def _answering_in_sentences(read_only: bool):
+    """For bottle's `install`: no answer to a POST leaves its sender guessing.
 
+    What twine shows of a refusal is its status line, so the sentence belongs there too. A form that cannot be parsed,
+    or lacks what is looked for, is the sender's error; pypiserver and bottle raise whatever comes of it.
+    """
 
-def _blaming_the_client(callback):
-    """A form that cannot be parsed, or lacks what was looked for: pypiserver and bottle raise whatever comes of it."""
-
-    @functools.wraps(callback)
-    def answer(*arguments, **named):
-        try:
-            return callback(*arguments, **named)
-        except HTTPResponse:
-            raise
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+    def plugin(callback):
+        @functools.wraps(callback)
+        def answer(*arguments, **named):
             if request.method != "POST":
-                raise
-            _log.warning("Refused a request", exc_info=True)
-            raise HTTPError(400, f"The request could not be understood: {error}") from None
+                return callback(*arguments, **named)
+            try:
+                if read_only and request.path == "/":
+                    raise HTTPError(403, "This index is read-only: it serves what is in its directory, and no more.")
+                return callback(*arguments, **named)
+            except HTTPError as error:
+                refusal = error
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
+                _log.warning("Refused a request", exc_info=True)
+                refusal = HTTPError(400, f"The request could not be understood: {error}")
+            if isinstance(refusal.body, str):
+                sentence = re.sub(r"[^!-~]+", " ", refusal.body)
+                refusal.status = f"{refusal.status_code} {sentence[:_REASON]}"
+            raise refusal
 
-    return answer
+        return answer
+
+    return plugin
 
 
 def _remembering(render):

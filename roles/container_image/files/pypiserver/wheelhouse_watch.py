@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import time
 
-# File systems stamp changes with a clock that ticks, every 10 ms at the slowest. What changes twice within a tick has the
-# same stamp both times; so what is read this soon after a change is read again, however much it looks the same.
+# File systems stamp changes with a clock that ticks, every 10 ms at the slowest. What changes twice within a tick has
+# the same stamp both times; so what is read this soon after a change is read again, however much it looks the same.
 _SETTLED_NS = 50_000_000
 
 
