@@ -57,6 +57,8 @@ class Settings:
             **options,
         )
         self.config.backend = BackendProxy(Backend(self.config))
+        logging.getLogger().setLevel(self.config.log_level)
+        logging.getLogger("wheelhouse").setLevel(min(logging.INFO, self.config.log_level))
 
 
 def application(settings: Settings):
@@ -110,7 +112,7 @@ def _answering_in_sentences(read_only: bool):
             except HTTPError as error:
                 refusal = error
             except (AttributeError, LookupError, TypeError, ValueError) as error:
-                _log.warning("Refused a request", exc_info=True)
+                _log.warning("Refused a request: %s", error, exc_info=_log.isEnabledFor(logging.DEBUG))
                 refusal = HTTPError(400, f"The request could not be understood: {error}")
             if isinstance(refusal.body, str):
                 sentence = re.sub(r"[^!-~]+", " ", refusal.body)
