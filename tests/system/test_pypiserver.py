@@ -13,6 +13,7 @@ import re
 import signal
 import stat
 import subprocess
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -221,10 +222,11 @@ def test_of_two_uploads_of_one_file_at_once_exactly_one_wins(index):
 def test_an_upload_that_is_killed_leaves_nothing_that_is_listed(index):
     """20 times kill -9 at some moment of an upload: what was acknowledged is there, what is there is whole."""
     server = index()
-    acknowledged = {}
-    kept = 0
+    sent, acknowledged, interrupted = {}, set(), 0
+    longest = 0.1
     for turn in range(20):
-        name, content = wheel(version=f"1.{turn}", padding=2_000_000)
+        name, content = wheel(version=f"1.{turn}", padding=1_000_000)
+        sent[name] = content
         answers = []
 
         def send(name=name, content=content, answers=answers):
@@ -234,21 +236,26 @@ def test_an_upload_that_is_killed_leaves_nothing_that_is_listed(index):
                 answers.append(None)
 
         sender = threading.Thread(target=send)
+        begun = time.monotonic()
         sender.start()
-        time.sleep(random.uniform(0, 0.12))
+        if turn:
+            time.sleep(random.uniform(0, longest))
+        else:
+            sender.join()
+            longest = time.monotonic() - begun
         server.kill()
         sender.join()
         if answers == [200]:
-            acknowledged[name] = content
-        listed = [file for file in server.files() if not file.startswith(".")]
-        assert set(acknowledged) <= set(listed)
-        if name in listed:
-            assert (server.packages / name).read_bytes() == content
-        kept += any(file.startswith(".") for file in server.files())
+            acknowledged.add(name)
+        files = server.files()
+        listed = [file for file in files if not file.startswith(".")]
+        assert acknowledged <= set(listed)
+        assert {file: (server.packages / file).read_bytes() for file in listed} == {file: sent[file] for file in listed}
+        interrupted += len(files) - len(listed)
         server.start()
-        assert not [file for file in server.files() if file.startswith(".")]
+        assert server.files() == listed
         assert set(server.links("demo")) == set(listed)
-    assert len(acknowledged) < 20, "no kill came in time"
+    assert interrupted, "no kill came while a file was written"
 
 
 def test_start_leaves_an_upload_alone_that_is_going_on(index):
@@ -497,6 +504,35 @@ def test_changes_by_hand_are_seen_by_every_worker_at_once(index):
     assert len(workers) == 2
     for connection in connections:
         connection.close()
+
+
+def test_changes_within_a_tick_of_the_clock_are_seen(index):
+    """A directory or a file changes, is read and changes again, all within the same few milliseconds.
+
+    In memory, where the kernel stamps files by its ticks; newer ones stamp those on some disks more finely.
+    """
+    shelf = tempfile.TemporaryDirectory(dir="/dev/shm")
+    server = index(workers=1, packages=shelf.name)
+    server.packages = Path(shelf.name)
+    connection = server.connect()
+
+    def read():
+        connection.request("GET", "/simple/demo/")
+        return dict(re.findall(r'href="[^"]*/([^"/#]+)#sha256=(\w+)"', connection.getresponse().read().decode()))
+
+    files = [server.packages / f"demo-1.{number}.tar.gz" for number in range(2)]
+    files[0].write_bytes(b"........")
+    for turn in range(300):
+        content = f"{turn:08}".encode()
+        with files[0].open("r+b") as file:  # so that the directory does not change
+            file.write(content)
+        assert read() == {files[0].name: hashlib.sha256(content).hexdigest()}
+    for turn in range(300):
+        files[turn % 2].unlink()
+        files[1 - turn % 2].touch()
+        assert list(read()) == [files[1 - turn % 2].name]
+    connection.close()
+    shelf.cleanup()
 
 
 def test_uploads_and_reads_in_turn_are_never_stale(index):
