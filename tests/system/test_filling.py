@@ -1,7 +1,7 @@
 # Copyright: The wheelhouse.pypi contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""fill-index, the real program with the real pip, in front of an index of small packages that the tests make and serve."""
+"""fill-index, the real program with the real pip, in front of an index that the tests make and serve."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ import sys
 import tarfile
 import time
 import zipfile
-from pathlib import Path
 
 import pytest
 from commands import poll
@@ -26,14 +25,23 @@ from tree import ROOT
 
 SOFTWARE = ROOT / "roles/container_image/files/pypiserver"
 PROGRAM = SOFTWARE / "fill-index"
-# How a source archive of these tests builds itself, without any other package: BUILD runs first.
+# How a source archive builds itself here, without any other package; prepare.py and build.py are a test's own.
 BACKEND = """
 import json, zipfile
 from pathlib import Path
 
+name, files = json.loads(Path("wheel.json").read_text())
+
+def prepare_metadata_for_build_wheel(directory, config_settings=None):
+    exec(Path("prepare.py").read_text())
+    info = {path: text for path, text in files.items() if "/" in path}
+    for path, text in info.items():
+        Path(directory, path).parent.mkdir(exist_ok=True)
+        Path(directory, path).write_text(text)
+    return path.partition("/")[0]
+
 def build_wheel(directory, config_settings=None, metadata_directory=None):
     exec(Path("build.py").read_text())
-    name, files = json.loads(Path("wheel.json").read_text())
     with zipfile.ZipFile(Path(directory, name), "w") as wheel:
         for path, text in files.items():
             wheel.writestr(path, text)
@@ -52,6 +60,7 @@ def parts(name, version, needs=(), requires_python="", text="x = 1\n"):
     info = f"{name}-{version}.dist-info"
     metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"]
     metadata += [f"Requires-Dist: {need}\n" for need in needs]
+    metadata += [f"Provides-Extra: {extra}\n" for need in needs for extra in re.findall(r"extra == '(\w+)'", need)]
     metadata += [f"Requires-Python: {requires_python}\n"] * bool(requires_python)
     files = {
         f"{name}.py": text,
@@ -71,13 +80,14 @@ def wheel(place, *arguments, **more):
     return place / name
 
 
-def sdist(place, name, version, needs=(), build="", build_needs=()):
+def sdist(place, name, version, needs=(), prepare="", build="", build_needs=()):
     place.mkdir(parents=True, exist_ok=True)
     made = parts(name, version, needs)
     files = {
         "PKG-INFO": made[1][f"{name}-{version}.dist-info/METADATA"],
         "pyproject.toml": PROJECT % json.dumps(build_needs),
         "backend.py": BACKEND,
+        "prepare.py": prepare,
         "build.py": build,
         "wheel.json": json.dumps(made),
     }
@@ -302,8 +312,9 @@ def test_check_says_what_is_missing_and_changes_nothing(lab):
         ("lib>7", "Could not find a version that satisfies the requirement lib>7 (from versions: 1.0)"),
         ("hole", "Could not find a version that satisfies the requirement nothere>1 (from hole)"),
         ("late", "Package 'late' requires a different Python"),
-        ("bad", "bad does not build; Preparing metadata (pyproject.toml) did not run successfully; "
-                "RuntimeError: no compiler here"),
+        ("bad", "Building wheel for bad (pyproject.toml) did not run successfully; RuntimeError: no compiler here"),
+        ("unready", "unready does not build; Preparing metadata (pyproject.toml) did not run successfully; "
+                    "RuntimeError: too new for this"),
         ("toolless", "Could not find a version that satisfies the requirement nothere"),
     ],
 )  # fmt: skip
@@ -313,6 +324,7 @@ def test_what_cannot_be_brought_is_named_with_the_reason_and_changes_nothing(lab
     lab.publish("hole", "1.0", ["lib", "nothere>1"])
     lab.publish("late", "1.0", requires_python=">=4")
     lab.publish("bad", "1.0", ["lib"], kind=sdist, build='raise RuntimeError("no compiler here")')
+    lab.publish("unready", "1.0", kind=sdist, prepare='raise RuntimeError("too new for this")')
     lab.publish("toolless", "1.0", kind=sdist, build_needs=["nothere"])
     said = lab.fails("--requirement", specifier)
     assert said.startswith(f"{specifier}: pip could not bring or build it: ")
@@ -323,13 +335,14 @@ def test_what_cannot_be_brought_is_named_with_the_reason_and_changes_nothing(lab
     assert not re.search(r"note:|hint:|\[notice\]|Looking in", said)
 
 
-def test_a_build_that_fails_after_others_succeeded_adds_none_of_them(lab):
-    lab.publish("lib", "1.0", kind=sdist)
-    fails_second = "if Path('../again').exists(): raise RuntimeError('out of luck')\nPath('../again').touch()"
-    lab.publish("bad", "1.0", ["lib"], kind=sdist, build=fails_second)
-    said = lab.fails("--requirement", "bad")
-    assert "bad does not build" in said or "Building wheel for bad" in said
-    assert "RuntimeError: out of luck" in said
+def test_a_build_that_fails_among_others_adds_none_of_them(lab):
+    for name in ("early", "late"):
+        lab.publish(name, "1.0", kind=sdist, build=f"open({str(lab.place / name)!r}, 'w')")
+    lab.publish("middle", "1.0", kind=sdist, build="raise RuntimeError('out of luck')")
+    lab.publish("app", "1.0", ["early", "middle", "late"])
+    said = lab.fails("--requirement", "app")
+    assert "Building wheel for middle (pyproject.toml) did not run successfully; RuntimeError: out of luck" in said
+    assert (lab.place / "early").exists()
 
 
 def test_an_index_that_is_away_is_told_apart_from_one_that_does_not_have_it(lab):
@@ -351,21 +364,15 @@ def test_a_release_that_is_broken_upstream_is_refused_and_with_it_all_that_came(
     path.write_bytes(content)
     said = lab.fails("--requirement", "app")
     assert "lib-1.0-py3-none-any.whl" in said
-    assert said.endswith("It was not added. pip took it from its index for app: have it mended there, or ask for another "
-                         "version.")  # fmt: skip
+    assert "It was not added. pip took it from its index for app: have it mended there" in said
 
 
-def test_a_name_that_is_there_with_other_content_stays_and_is_told(lab):
-    """pip takes what is there, unless the index has marked it for this very machine; then a name may clash."""
+def test_a_damaged_file_that_is_there_is_named_and_stays(lab):
     lab.publish("app", "1.0", ["lib"])
-    upstream = lab.publish("lib", "1.0", text="upstream's\n")
-    # Not for this Python: pip cannot take it from here, so it brings the other one.
-    ours = lab.packages / upstream.name
-    ours.write_bytes(b"no wheel")
-    status, output, errors = lab.run("--requirement", "app")
-    assert ours.read_bytes() == b"no wheel"
-    assert status == 1, output
-    assert "lib-1.0-py3-none-any.whl" in errors
+    damaged = lab.packages / lab.publish("lib", "1.0").name
+    damaged.write_bytes(b"no wheel")
+    assert damaged.name in lab.fails("--requirement", "app")
+    assert damaged.read_bytes() == b"no wheel"
 
 
 HASHED = (
@@ -453,10 +460,7 @@ def test_files_with_requirements_that_cannot_be_read_are_named(lab):
     said = lab.fails("--requirements", lab.write("-r base.txt\n"), status=2)
     assert f"got {lab.work}/base.txt: No such file or directory" in said
     lab.write("-r requirements.txt\n", "base.txt")
-    assert "which includes it. Remove one of the two lines." in lab.fails(
-        "--requirements", lab.work / "base.txt", status=2
-    ) or not lab.write("-r base.txt\n")
-    assert "which includes it. Remove" in lab.fails("--requirements", lab.write("-r base.txt\n"), status=2)
+    assert "which includes it. Remove one of the" in lab.fails("--requirements", lab.work / "base.txt", status=2)
     (lab.work / "latin.txt").write_bytes(b"# caf\xe9\nlib\n")
     assert "Save it as UTF-8." in lab.fails("--requirements", lab.work / "latin.txt", status=2)
 
@@ -547,8 +551,8 @@ def test_a_kill_at_any_moment_leaves_nothing_that_the_next_run_does_not_mend(lab
         seen.add((len(lab.names()), (lab.packages / ".fill-index").exists()))
         listed_files_are_whole(lab)
     assert any(left for _, left in seen), "no kill came while there was something to leave behind"
-    assert sorted([*lab.names(), *lab.added("--requirement", "app")]) == lab.names() or lab.names()
-    assert len(lab.names()) == 7
+    lab.added("--requirement", "app")
+    assert lab.names() == sorted(f"{name}-1.0-py3-none-any.whl" for name in ("app", *needs))
     listed_files_are_whole(lab)
     assert not (lab.packages / ".fill-index").exists()
 
@@ -593,10 +597,7 @@ def test_a_run_that_does_not_end_is_waited_for_and_then_named(lab):
     with (lab.packages / ".fill-index.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         said = lab.fails("--file", own, "--wait", "0.3")
-        assert said == (
-            f"Another run fills {lab.packages} and has not ended within 0.3 seconds. Nothing was changed. Let it end, or "
-            "end it if it hangs, and run this again."
-        )
+        assert said.startswith(f"Another run fills {lab.packages} and has not ended within 0.3 seconds. Nothing was")
         waiting = lab.start("--file", own)
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.communicate(timeout=1)
