@@ -502,6 +502,25 @@ def test_a_file_of_the_same_name_and_other_content_is_not_replaced(lab):
     assert "has other content" in lab.fails("--file", other)
 
 
+def test_who_was_faster_keeps_the_name(lab):
+    """An upload may come while pip is at work."""
+    upload = lab.packages / "src-1.0-py3-none-any.whl"
+    lab.publish("src", "1.0", kind=sdist, build=f"Path({str(upload)!r}).write_text('uploaded')")
+    status, output, errors = lab.run("--requirement", "src")
+    assert (status, output, upload.read_text()) == (1, "", "uploaded")
+    assert errors.startswith(f"Somebody else has just put {upload.name} into {lab.packages}. It stays; ")
+    assert lab.leftovers() == []
+
+
+def test_a_file_that_cannot_be_written_whole_is_not_there_at_all(lab):
+    own = wheel(lab.work, "own", "1.0", text="x = 1\n" * 5000)
+    limit = ["prlimit", f"--fsize={own.stat().st_size - 1}", PROGRAM]
+    done = subprocess.run([*limit, lab.packages, "--file", own], env=lab.environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, lab.names(), lab.leftovers()) == (1, "", [], [])
+    assert "File too large" in done.stderr
+    assert "Mend what this names (free space, who may write there) and run it again." in done.stderr
+
+
 def test_a_file_that_is_no_release_is_refused(lab):
     whole = wheel(lab.work, "own", "1.0").read_bytes()
     (lab.work / "own-1.0-py3-none-any.whl").write_bytes(whole[:-30])
