@@ -200,7 +200,7 @@ REMOVE_ONE = "Nothing was overwritten: remove the one that is wrong, and run aga
 NOW_WHAT = {
     401: "Check username and password.",
     403: "Check username and password, and that this user may do it.",
-    404: "Check url and kind.",
+    **dict.fromkeys((404, 405), "Check url and kind."),
     413: "Raise the limit for uploads, on the server and on its proxy, and run again.",
     429: "It limits requests. Run again later.",
 }
@@ -321,7 +321,7 @@ class Index:
         said = " ".join((page[1] if page else response.reason or "").split())[:300]
         hint = NOW_WHAT.get(response.status_code, f"Read the log of the {self.side}'s server.")
         if 300 <= response.status_code < 400:
-            hint = f"It redirects to {response.headers.get('Location')}: write the final url."
+            hint = f"It redirects to {response.headers.get('Location')}. Check url and kind, and write the final url."
         wanted = " or ".join(map(str, expect))
         return CopyError(
             f"Expected HTTP status {wanted} for {method} {url}, got {response.status_code} {said!a}. {hint}"
@@ -449,7 +449,8 @@ class Devpi(Index):
         if number.split(".")[0] != "6":
             got = f"{number}, which has another API" if number else "another server"
             raise CopyError(f"Expected devpi-server 6.x at {self.url}, got {got}. Check url and kind.")
-        return response.status_code, response.json().get("result")
+        with told(f"{method} {url}"):
+            return response.status_code, response.json().get("result") if response.status_code == 200 else None
 
 
 @contextlib.contextmanager
@@ -654,6 +655,8 @@ def main() -> None:
         )
     copy = None
     try:
+        if module.params["timeout"] < 1:
+            raise CopyError(f"Expected timeout in seconds, 1 or more, got {module.params['timeout']}.")
         with contextlib.ExitStack() as stack:
             source, destination = (
                 stack.enter_context(contextlib.closing(index(module, side))) for side in ("source", "destination")

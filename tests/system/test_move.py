@@ -1,0 +1,364 @@
+# Copyright: The wheelhouse.pypi contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every release moves between real servers, there and back, byte by byte; and what must not move stays where it is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from commands import poll
+from releases import releases, sdist, wheel
+from tree import ROOT
+from unit.live_devpi import LiveDevpi, free_port
+
+USER, PASSWORD = "mover", "moverpw-never-shown"
+PYPISERVER = ["pypiserver[passlib]==2.4.2", "bcrypt<5"]
+MODULE = "ansible_collections.wheelhouse.pypi.plugins.modules.index_copy"
+
+
+def ask(method, url, body=None, user=None, password=PASSWORD, accept="application/json"):
+    """Status and body of one request."""
+    headers = {"Accept": accept}
+    if user:
+        headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with urlopen(Request(url, data, headers, method=method), timeout=30) as answer:
+            return answer.status, answer.read()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def send(url, action, filename, content, **fields):
+    """Upload a file as a form; twine would refuse some of what is sent here."""
+    mark = "----wheelhouse"
+    parts = [
+        f'--{mark}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
+        for key, value in {":action": action, **fields}.items()
+    ]
+    parts.append(f'--{mark}\r\nContent-Disposition: form-data; name="content"; filename="{filename}"\r\n\r\n')
+    login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    headers = {"Content-Type": f"multipart/form-data; boundary={mark}", "Authorization": f"Basic {login}"}
+    body = "".join(parts).encode() + content + f"\r\n--{mark}--\r\n".encode()
+    with urlopen(Request(url, body, headers, method="POST"), timeout=30) as answer:
+        assert answer.status == 200
+
+
+@pytest.fixture(scope="session")
+def pypiserver_environment(tmp_path_factory):
+    venv = tmp_path_factory.mktemp("pypiserver") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    pip = [venv / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *PYPISERVER], check=True)
+    return venv
+
+
+class Pypiserver:
+    """A real pypiserver that serves a directory."""
+
+    def __init__(self, venv, place, files=()):
+        self.place, self.files = place, place / "packages"
+        self.files.mkdir(parents=True)
+        for name, content in dict(files).items():
+            (self.files / name).write_bytes(content)
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}/"
+        self.side = {"kind": "pypiserver", "url": self.url, "username": USER, "password": PASSWORD}
+        hashed = "import sys; from passlib.hash import sha512_crypt as h; print(h.using(rounds=1000).hash(sys.argv[1]))"
+        line = subprocess.run([venv / "bin/python", "-c", hashed, PASSWORD], check=True, capture_output=True, text=True)
+        (place / "htpasswd").write_text(f"{USER}:{line.stdout}")
+        command = [venv / "bin/pypi-server", "run", "-i", "127.0.0.1", "-p", str(port), "--disable-fallback"]
+        command += ["-a", "update,list,download", "-P", place / "htpasswd", self.files]
+        with (place / "log").open("wb") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            poll(self._answers, seconds=20)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _answers(self):
+        assert self._process.poll() is None, (self.place / "log").read_text()
+        try:
+            return ask("GET", f"{self.url}simple/", user=USER)[0] == 200
+        except OSError:
+            return False
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait(30)
+
+    @property
+    def count(self):
+        return len(list(self.files.iterdir()))
+
+    @property
+    def holds(self):
+        return {path.name: path.read_bytes() for path in self.files.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def pypiserver(pypiserver_environment, tmp_path):
+    """Start a pypiserver with those files; as many as a test wants."""
+    started = []
+
+    def start(files=()):
+        started.append(Pypiserver(pypiserver_environment, tmp_path / f"pypiserver-{len(started)}", files))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def devpi():
+    with LiveDevpi(ROOT) as server:
+        root = {"user": "root", "password": server.password}
+        assert ask("PUT", f"{server.url}{USER}", {"password": PASSWORD}, **root)[0] == 201
+        yield server
+
+
+class DevpiIndex:
+    def __init__(self, server, name, bases=(), **config):
+        self.name, self.server, self.url = f"{USER}/{name}", server, f"{server.url}{USER}/{name}/"
+        self.side = {"kind": "devpi", "url": server.url, "index": self.name, "username": USER, "password": PASSWORD}
+        config = {"volatile": False, "bases": list(bases), **config}
+        assert ask("PUT", self.url[:-1], config, "root", server.password)[0] == 200
+
+    def links(self):
+        projects = json.loads(ask("GET", self.url[:-1])[1])["result"]["projects"]
+        for project in projects:
+            for data in json.loads(ask("GET", f"{self.url}{project}?ignore_bases=")[1])["result"].values():
+                yield from data.get("+links", [])
+
+    @property
+    def count(self):
+        return len(list(self.links()))
+
+    @property
+    def holds(self):
+        return {
+            link["href"].rpartition("/")[2]: ask("GET", link["href"], accept="*/*")[1]
+            for link in self.links()
+            if link["rel"] == "releasefile"
+        }
+
+
+@pytest.fixture
+def index(devpi, request):
+    """Make an index on the devpi server; as many as a test wants."""
+    count = iter(range(100))
+    stem = request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")[:40]
+    return lambda **config: DevpiIndex(devpi, f"{stem}-{os.urandom(3).hex()}-{next(count)}", **config)
+
+
+def start(tmp_path, source, destination, check=False):
+    """Start the module as Ansible would, in a process of its own."""
+    arguments = {"source": source, "destination": destination, "_ansible_check_mode": check}
+    file = tmp_path / f"arguments-{os.urandom(4).hex()}.json"
+    file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_remote_tmp": str(tmp_path)}}))
+    return subprocess.Popen(
+        [sys.executable, "-m", MODULE, file],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "collections")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture
+def move(tmp_path):
+    def move(source, destination, check=False):
+        output, _ = start(tmp_path, source.side, destination.side, check).communicate(timeout=120)
+        assert PASSWORD not in output
+        return json.loads(output)
+
+    return move
+
+
+def reasons(result, by_nature):
+    return {left["filename"]: left["reason"] for left in result["left"] if left["by_nature"] == by_nature}
+
+
+def test_there_and_back_without_a_byte_that_differs(pypiserver, index, move):
+    everything = releases()
+    others = {
+        "simple-1.0.tar.gz.asc": b"a signature",
+        **sdist("simple", "3.0", suffix=".tar.xz"),
+        "nameless.zip": next(iter(sdist("nameless", "1.0", suffix=".zip").values())),
+    }
+    old, base, devpi, back = pypiserver({**everything, **others}), index(), index(bases=[]), pypiserver()
+    (old.files / "deeper").mkdir()
+    (old.files / "simple-1.3.tar.gz").rename(old.files / "deeper/simple-1.3.tar.gz")
+
+    predicted = move(old, devpi, check=True)
+    assert predicted["changed"]
+    assert predicted["copied"] == sorted(everything)
+    assert not devpi.holds
+
+    there = move(old, devpi)
+    assert "failed" not in there, there["msg"]
+    assert there["copied"] == predicted["copied"]
+    assert there["compared"] == len(everything)
+    assert reasons(there, by_nature=True).keys() == others.keys()
+    assert there["left"] == predicted["left"]
+    assert devpi.holds == everything
+    for project, wanted in {"python-bound": ">=3.9,<4", "old-metadata": ">=2.7"}.items():
+        page = ask("GET", f"{devpi.url}+simple/{project}/", accept="application/vnd.pypi.simple.v1+json")[1]
+        assert [file["requires-python"] for file in json.loads(page)["files"]] == [wanted, wanted]
+
+    again = move(old, devpi)
+    assert (again["changed"], again["copied"], again["compared"]) == (False, [], len(everything))
+    assert again["present"] == sorted(everything)
+
+    # What the index inherits, and what is with a release and is none, does not come along.
+    ((inherited, content),) = sdist("inherited", "1.0").items()
+    send(base.url, "file_upload", inherited, content, name="inherited", version="1.0")
+    ask("PATCH", devpi.url[:-1], {"bases": [base.name]}, "root", devpi.server.password)
+    send(devpi.url, "doc_upload", "simple.zip", content, name="simple", version="1.0")
+    wheel_url = next(link["href"] for link in devpi.links() if link["href"].endswith("simple-1.0-py3-none-any.whl"))
+    assert ask("POST", wheel_url, {"testenvs": {}})[0] == 200
+
+    home = move(devpi, back)
+    assert "failed" not in home, home["msg"]
+    assert home["compared"] == len(everything)
+    assert back.holds == everything
+    said = sorted(reasons(home, by_nature=True).values())
+    assert said == ["It is a test result, not a release.", "It is documentation, not a release."]
+
+
+def test_between_two_of_a_kind(pypiserver, index, move):
+    files = wheel("one", "1.0") | sdist("one", "1.0") | sdist("one", "2.0", suffix=".tar.xz")
+    signed = {**files, "one-1.0.tar.gz.asc": b"a signature"}
+    first, second = pypiserver(signed), pypiserver()
+    assert move(first, second)["compared"] == len(signed)
+    assert second.holds == signed
+
+    one, two = index(), index()
+    assert move(first, one)["compared"] == 2
+    assert move(one, two)["compared"] == 2
+    assert two.holds == one.holds
+
+    assert "Expected two indexes" in move(one, one)["msg"]
+
+
+def quiet(destination):
+    before = destination.count
+    time.sleep(0.3)
+    return destination.count == before
+
+
+@pytest.mark.parametrize("kind", ["devpi", "pypiserver"])
+def test_interrupted_and_gone_on_with(kind, pypiserver, index, move, tmp_path):
+    everything = releases()
+    source, destination = pypiserver(everything), index() if kind == "devpi" else pypiserver()
+    process = start(tmp_path, source.side, destination.side)
+    poll(lambda: destination.count >= 5, seconds=30)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    poll(lambda: quiet(destination), seconds=10)  # what was on its way may still arrive
+    before = destination.count
+    assert 5 <= before < len(everything)
+
+    result = move(source, destination)
+    assert "failed" not in result, result["msg"]
+    assert len(result["present"]) == before
+    assert len(result["copied"]) == len(everything) - before
+    assert result["compared"] == len(everything)
+    assert destination.holds == everything
+
+
+@pytest.mark.parametrize("kind", ["devpi", "pypiserver"])
+def test_other_content_is_never_overwritten(kind, pypiserver, index, move):
+    files = wheel("one", "1.0") | wheel("two", "1.0")
+    ((name, other),) = wheel("one", "1.0", seed=1).items()
+    source = pypiserver(files)
+    if kind == "devpi":
+        destination = index(volatile=True)  # which would take it
+        send(destination.url, "file_upload", name, other, name="one", version="1.0")
+    else:
+        destination = pypiserver({name: other})
+    for check in (True, False):
+        result = move(source, destination, check=check)
+        assert result["failed"]
+        assert "other content" in reasons(result, by_nature=False)[name]
+        assert result["copied"] == ["two-1.0-py3-none-any.whl"]
+    assert result["compared"] == 1
+    assert destination.holds == {**files, name: other}
+
+
+def test_what_is_broken_at_the_source_is_told_and_left(pypiserver, index, move):
+    whole = wheel("one", "1.0") | sdist("one", "1.0")
+    cut = wheel("two", "1.0") | sdist("two", "1.0") | sdist("two", "2.0", suffix=".zip")
+    cut |= sdist("two", "3.0", suffix=".tar.bz2") | sdist("two", "4.0")
+    source = pypiserver(whole | {name: content[:-20] for name, content in cut.items()})
+    (source.files / "two-4.0.tar.gz").write_bytes(b"")
+    destination = index()
+    result = move(source, destination)
+    assert result["failed"]
+    assert reasons(result, by_nature=False).keys() == cut.keys()
+    assert all("broken at the source" in reason for reason in reasons(result, by_nature=False).values())
+    assert all(name in result["msg"] for name in cut)
+    assert destination.holds == whole
+
+    for name, content in cut.items():
+        (source.files / name).write_bytes(content)
+    assert "failed" not in move(source, destination)
+    assert destination.holds == whole | cut
+
+
+@pytest.mark.parametrize("kind", ["devpi", "pypiserver"])
+def test_a_wrong_password_is_told_before_anything_is_sent(kind, pypiserver, index, tmp_path):
+    source, destination = pypiserver(wheel("one", "1.0")), index() if kind == "devpi" else pypiserver()
+    for wrong_side in ("source", "destination"):
+        sides = {"source": source.side, "destination": destination.side}
+        sides[wrong_side] = {**sides[wrong_side], "password": "wrong-never-shown"}
+        output, _ = start(tmp_path, **sides).communicate(timeout=60)
+        assert "wrong-never-shown" not in output
+        assert "Check username and password" in json.loads(output)["msg"]
+    assert not destination.holds
+
+
+def test_who_may_not_upload_is_told_once(pypiserver, index, move):
+    destination = index(acl_upload=["somebody"])
+    result = move(pypiserver(releases()), destination)
+    assert result["failed"]
+    assert "no permission to submit" in result["msg"]
+    assert len(result["msg"]) < 500
+    assert not destination.holds
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"index": "mover/nowhere"}, "Expected an index mover/nowhere at"),
+        ({"url": "http://127.0.0.1:9/"}, "Connection refused"),
+    ],
+)
+def test_a_destination_that_is_none(change, said, pypiserver, index, tmp_path):
+    source = pypiserver(wheel("one", "1.0"))
+    output, _ = start(tmp_path, source.side, {**index().side, **change}).communicate(timeout=60)
+    result = json.loads(output)
+    assert result["failed"]
+    assert said in result["msg"]
+
+
+def test_a_server_of_the_other_kind(pypiserver, index, tmp_path):
+    old, new = pypiserver(wheel("one", "1.0")).side, index().side
+    swapped = {**old, "kind": "devpi", "index": "a/b"}, {**new, "kind": "pypiserver", "index": None}
+    for source, destination in ((swapped[0], new), (old, swapped[1])):
+        output, _ = start(tmp_path, source, destination).communicate(timeout=60)
+        assert "Check url and kind" in json.loads(output)["msg"]
