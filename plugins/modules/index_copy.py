@@ -79,7 +79,7 @@ options:
 notes:
   - Run it on the controller, which has twine and requests, with C(delegate_to) or in a play for C(localhost).
   - What a release is, is in its file, and so are the metadata that devpi shows. What only the one server keeps is not
-    copied, such as when and by whom a file was uploaded.
+    copied, such as when and by whom a file was uploaded, or a version that was registered without a file.
   - Files that are uploaded to the source during a run may be missed. Run again once it takes no more uploads.
   - Made for devpi-server 6.x and tried with devpi-server 6.20.3 and pypiserver 2.4.2.
 seealso:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from commands import poll
+import yaml
+from commands import BIN, poll, run
 from releases import releases, sdist, wheel
 from tree import ROOT
 from unit.live_devpi import LiveDevpi, free_port
@@ -362,3 +365,82 @@ def test_a_server_of_the_other_kind(pypiserver, index, tmp_path):
     for source, destination in ((swapped[0], new), (old, swapped[1])):
         output, _ = start(tmp_path, source, destination).communicate(timeout=60)
         assert "Check url and kind" in json.loads(output)["msg"]
+
+
+@pytest.fixture
+def playbook(devpi, tmp_path):
+    """Run the playbook with two hosts, old and new, on which devpi looks as if this collection had brought it up."""
+    instance = f"move-{os.urandom(3).hex()}"
+    secrets = Path("/etc/wheelhouse", instance, "secrets")
+    secrets.mkdir(mode=0o700, parents=True)
+    kept = {"passwords": {"root": devpi.password, USER: PASSWORD}, "token_secret": ""}
+    (secrets / "secrets.json").write_text(json.dumps(kept))
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    index = {"pypi_server_instance": instance, "pypi_client_username": USER, "nginx_proxy_port": devpi.port}
+    inventory = tmp_path / "inventory.yml"
+    hosts = {"old": {}, "new": {}, "untouched": {"pypi_server_instance": f"{instance}-none"}}
+    inventory.write_text(yaml.safe_dump({"pypi": {"hosts": hosts, "vars": {**here, **index}}}))
+
+    def play(*arguments, **variables):
+        file = tmp_path / "variables.json"
+        file.write_text(json.dumps(variables))
+        command = [BIN / "ansible-playbook", "playbooks/migrate.yml", "-i", inventory, "-e", f"@{file}", *arguments]
+        result = run(*command)
+        assert PASSWORD not in result.output
+        return result
+
+    yield play
+    shutil.rmtree(secrets.parent)
+
+
+def test_the_playbook(playbook, pypiserver, index):
+    files, ((cut, content),) = wheel("one", "1.0") | sdist("one", "1.0"), wheel("two", "1.0").items()
+    old, first, second = pypiserver({**files, cut: content[:-9], "one-1.0.tar.gz.asc": b"x"}), index(), index()
+    foreign = {f"migrate_source_{key}": old.side[key] for key in ("url", "username", "password")}
+    foreign |= {"migrate_to": "new", "migrate_index": first.name}
+
+    predicted = playbook("--check", **foreign)
+    assert predicted.returncode == 0, str(predicted)
+    assert predicted.says(f"Would copy 3 files from {old.url} to {first.name} at http://localhost:"), str(predicted)
+    assert not first.holds
+
+    failed = playbook(**foreign)
+    assert failed.returncode == 2
+    assert failed.says(f"{cut} should have been moved: It is broken at the source"), str(failed)
+    assert failed.says("one-1.0.tar.gz.asc stays where it is: A devpi index does not take this kind of file.")
+    (old.files / cut).unlink()
+
+    done = playbook(**foreign)
+    assert done.returncode == 0, str(done)
+    assert done.says("where 2 were already. - 'Read back from both sides: 2 files with the same bytes.'"), str(done)
+    assert done.changed == 0
+
+    on = playbook(migrate_from="old", migrate_source_index=first.name, migrate_to="new", migrate_index=second.name)
+    assert on.returncode == 0, str(on)
+    assert on.changed == 1
+    assert second.holds == first.holds == files
+
+
+BETWEEN = {"migrate_from": "old", "migrate_to": "new"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, "got none of them"),
+        ({"migrate_to": "new"}, "got migrate_to."),
+        ({**BETWEEN, "migrate_source_url": "http://x/"}, "got migrate_to and migrate_from and migrate_source_url."),
+        ({**BETWEEN, "migrate_from": "new"}, 'got "new" twice, allowed are two hosts.'),
+        ({**BETWEEN, "migrate_from": "odl"}, 'migrate_from: got "odl", allowed is a host of the inventory (new, old'),
+        ({**BETWEEN, "migrate_to": "all"}, 'migrate_to: got "all", allowed is a host of the inventory (new, old'),
+        ({**BETWEEN, "migrate_form": "old"}, "Got migrate_form, allowed with what else is given: migrate_to,"),
+        ({**BETWEEN, "migrate_source_kind": "devpi"}, "Got migrate_source_kind, allowed"),
+        ({**BETWEEN, "migrate_to": "untouched"}, "untouched keeps no password of mover for an index move-"),
+        ({"migrate_to": "new", "migrate_source_url": "http://127.0.0.1:9/"}, "got none: "),
+    ],
+)
+def test_the_playbook_refuses_bad_input(variables, said, playbook):
+    result = playbook(**variables)
+    assert result.returncode != 0
+    assert result.says(said), str(result)
+    assert result.changed == 0

@@ -195,7 +195,7 @@ def test_one_that_fails_stops_no_other(servers, copy):
     [
         ({"status": 413, "reason": "Request Entity Too Large"}, "Raise the limit for uploads"),
         ({"status": 400, "body": "<pre>Bad filename:\n x</pre>"}, "got 400 'Bad filename: x'"),
-        ({"status": 302, "Location": "https://x/"}, "It redirects to https://x/. Check url and kind, and write the final url."),
+        ({"status": 302, "Location": "https://x/"}, "It redirects to https://x/. Check url and kind, and write"),
         ({"status": 500, "reason": "Internal"}, "Read the log of the destination's server."),
         ({"error": requests.ConnectionError("torn")}, "got none: torn."),
     ],
