@@ -270,7 +270,7 @@ class Index:
         return self.url
 
     def open(self) -> None:
-        """See that the index is there, and log in if there is a password for it."""
+        """Log in if there is a password, where that is done once."""
 
     def prove(self) -> None:
         """See that uploads are let in, as far as that can be told without one."""
@@ -672,7 +672,7 @@ def main() -> None:
             else:
                 copy.carry()
                 copy.compare()
-    except (CopyError, DevpiError) as error:
+    except CopyError as error:
         module.fail_json(msg=str(error), **(copy.result if copy else {}))
     failures = [f"{left.filename}: {left.reason}" for left in copy.left if not left.by_nature]
     if failures:
@@ -687,7 +687,10 @@ def index(module: AnsibleModule, side: str) -> Index:
         ca_path = str(Path(module.tmpdir, f"{side}.pem"))
         Path(ca_path).write_text(params["ca_content"])
     kind = {"devpi": Devpi, "pypiserver": Pypiserver}[params["kind"]]
-    return kind(side, params, ca_path, module.params["timeout"])
+    try:
+        return kind(side, params, ca_path, module.params["timeout"])
+    except DevpiError as error:
+        raise CopyError(f"{side}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -10,15 +10,20 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
+import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
 import yaml
+from authority import Authority
 from commands import BIN, poll, run
 from releases import releases, sdist, wheel
 from tree import ROOT
@@ -365,6 +370,49 @@ def test_a_server_of_the_other_kind(pypiserver, index, tmp_path):
     for source, destination in ((swapped[0], new), (old, swapped[1])):
         output, _ = start(tmp_path, source, destination).communicate(timeout=60)
         assert "Check url and kind" in json.loads(output)["msg"]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_arguments):
+        """Say nothing."""
+
+
+@pytest.fixture
+def site_with_tls(tmp_path):
+    """An index of files alone, as a web server has it, with a certificate that no public CA signed."""
+    authority = Authority(tmp_path)
+    ca = authority.issue_ca("/CN=Company")
+    pair = authority.issue("/CN=localhost", ca, "DNS:localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.path, pair.key)
+    (tmp_path / "site").mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", free_port()), partial(Quiet, directory=tmp_path / "site"))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield tmp_path / "site", f"https://localhost:{server.server_port}/", ca.path.read_text()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_source_with_a_certificate_of_its_own_ca(site_with_tls, index, tmp_path):
+    site, url, ca = site_with_tls
+    files = wheel("one", "1.0")
+    for name, content in files.items():
+        (site / "packages").mkdir()
+        (site / "packages" / name).write_bytes(content)
+        (site / "simple/one").mkdir(parents=True)
+        (site / "simple/index.html").write_text('<a href="one/">one</a>')
+        (site / "simple/one/index.html").write_text(f'<a href="../../packages/{name}">{name}</a>')
+    destination = index()
+    for trusted in ("", ca):
+        source = {"kind": "pypiserver", "url": url, "ca_content": trusted}
+        output, _ = start(tmp_path, source, destination.side).communicate(timeout=60)
+        result = json.loads(output)
+        assert ("failed" in result) == (not trusted), output
+        assert trusted or "Name the CA in ca_content" in result["msg"]
+    assert destination.holds == files
 
 
 @pytest.fixture

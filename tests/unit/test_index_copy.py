@@ -312,10 +312,10 @@ def test_no_answer(error, said, servers, copy):
 @pytest.mark.parametrize(
     ("sides", "said"),
     [
-        ({"destination": {"index": "stable"}}, "Expected index to be user/index"),
+        ({"destination": {"index": "stable"}}, "destination: Expected index to be user/index"),
         ({"destination": {"index": None}}, "Expected the index of the devpi server that is the destination, got none."),
         ({"source": {"index": INDEX}}, "Expected no index of the pypiserver that is the source, got 'pypi/stable'."),
-        ({"source": {"url": "old.example.com"}}, "Expected url to be the base URL"),
+        ({"source": {"url": "old.example.com"}}, "source: Expected url to be the base URL"),
         ({"source": {"url": f"http://me:{PASSWORD}@x/"}}, "Expected url to be the base URL"),
         ({"source": {"username": "me"}}, "Expected username and password of the source, got only its username."),
         ({"destination": {"username": ""}}, "got only its password"),
