@@ -159,6 +159,7 @@ import re
 import ssl
 import sys
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -190,6 +191,7 @@ except ImportError as error:
     MISSING = str(error)
 
 AT_ONCE = 4  # requests to a server at the same time
+PATIENCE = 10  # seconds until a destination of several processes lists in each of them what one of them took
 CHUNK = 1 << 20
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]*")
 SUFFIXES = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".whl", ".zip", ".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg")
@@ -348,7 +350,7 @@ class Pypiserver(Index):
 
     def listing(self) -> tuple[list[Release], list[Left]]:
         root = urljoin(self.url, "simple/")
-        pages = self._links(root)
+        pages = self._links(root, (200,))
         releases: list[Release] = []
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for page, links in zip(pages, pool.map(self._links, pages), strict=True):
@@ -361,13 +363,15 @@ class Pypiserver(Index):
                     releases.append(Release(filename, url, sha256, project, version(filename, project)))
         return releases, []
 
-    def _links(self, page: str) -> list[str]:
+    def _links(self, page: str, expect: tuple[int, ...] = (200, 404)) -> list[str]:
+        """Where the links of a page lead. A project may have gone since it was listed."""
         links: list[str] = []
         parser = HTMLParser()
         parser.handle_starttag = lambda tag, attributes: links.extend(
             urljoin(page, value) for key, value in attributes if (tag, key) == ("a", "href") and value
         )
-        parser.feed(self.call("GET", page, headers={"Accept": "text/html"}).text)
+        answer = self.call("GET", page, expect, headers={"Accept": "text/html"})
+        parser.feed(answer.text if answer.status_code == 200 else "")
         for link in links:
             if not link.startswith(self.url):  # another server is none of this index, and would be told the password
                 raise CopyError(
@@ -591,7 +595,12 @@ class Copy:
 
     def compare(self) -> None:
         """Read all that is on both sides back. What this run copied was read from the source already."""
-        self._there = {release.filename: release for release in self.destination.listing()[0]}
+        end = time.monotonic() + PATIENCE
+        while True:
+            self._there = {release.filename: release for release in self.destination.listing()[0]}
+            if self.copied.keys() <= self._there.keys() or time.monotonic() > end:
+                break
+            time.sleep(0.5)
         self._each([self.releases[name] for name in [*self.copied, *self.present]], self._compare)
 
     def _compare(self, release: Release) -> None:

@@ -245,12 +245,26 @@ def test_the_source_sends_what_it_does_not_list(servers, copy):
 
 
 @pytest.mark.parametrize(("after", "said"), [({}, "does not list it"), ({"a": ("1.0", A[0], b"x")}, "sends SHA-256")])
-def test_what_does_not_arrive_whole_is_found(after, said, servers, copy):
+def test_what_does_not_arrive_whole_is_found(after, said, servers, copy, monkeypatch):
+    monkeypatch.setattr(importlib.import_module(f"{MODULES}.index_copy"), "PATIENCE", 0)
     servers.pypiserver(OLD, a=A).login(NEW).devpi(NEW, INDEX).on("POST", UPLOAD).devpi(NEW, INDEX, **after)
     result = copy()
     assert result["failed"]
     assert said in why(result, A[0])
     assert result["compared"] == 0
+
+
+def test_what_is_listed_late_is_waited_for(servers, copy):
+    servers.pypiserver(OLD, a=A, b=B).login(NEW).devpi(NEW, INDEX, b=there("1.0", B)).on("POST", UPLOAD)
+    servers.devpi(NEW, INDEX, b=there("1.0", B)).devpi(NEW, INDEX, a=there("1.0", A), b=there("1.0", B))
+    assert copy()["compared"] == 2
+
+
+def test_a_project_that_goes_while_it_is_listed(servers, copy):
+    servers.on("GET", f"{OLD}simple/", '<a href="a/">a</a>').on("GET", f"{OLD}simple/a/", '<a href="b.zip">b</a>', 404)
+    servers.login(NEW).devpi(NEW, INDEX)
+    result = copy()
+    assert (result["changed"], result["left"]) == (False, [])
 
 
 def test_a_name_that_stands_for_two_files(servers, copy):
