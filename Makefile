@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(RUN):$(PATH)
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help pypi verify destroy test test-long lint unit molecule bench install_pkgs install_test_pkgs build lock clean
+.PHONY: help pypi verify destroy migrate test test-long lint unit molecule bench install_pkgs install_test_pkgs build lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -28,6 +28,9 @@ destroy: install_pkgs ## Take the index down and keep its data; PURGE=yes takes 
 	@case '$(PURGE)' in yes|'') ;; *) echo "PURGE: got '$(PURGE)', allowed is 'yes' or nothing (data kept)." >&2; exit 2;; esac
 	$(PLAYBOOK) playbooks/destroy.yml $(if $(PURGE),--extra-vars '{"pypi_server_purge": true}') $(ARGS)
 	@test -z '$(PURGE)' || find build -depth -type d -empty -delete 2>/dev/null || test ! -e build
+
+migrate: install_pkgs ## Copy every release to another index and compare all bytes: FROM=host TO=host (ARGS='-e @file' for another source)
+	$(PLAYBOOK) playbooks/migrate.yml $(if $(FROM),-e migrate_from='$(FROM)') $(if $(TO),-e migrate_to='$(TO)') $(ARGS)
 
 test: install_test_pkgs ## Everything CI runs: lint, laws, unit tests, system tests, every molecule scenario
 	$(RUN)/pytest tests
