@@ -10,6 +10,7 @@ wrk and nginx (Debian's packages of that name); neither is left running.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,9 @@ http {{
 
 
 def main():
+    missing = [tool for tool in ("wrk", "nginx") if not shutil.which(tool)]
+    if missing:
+        sys.exit(f"{' and '.join(missing)} is missing. On Debian: apt-get install --no-install-recommends wrk nginx")
     rows = []
     for shelf, releases in SHELVES.items():
         with tempfile.TemporaryDirectory(prefix="listing-") as place:

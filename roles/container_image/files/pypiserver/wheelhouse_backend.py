@@ -129,7 +129,9 @@ class Backend(SimpleFileBackend):
         try:
             stamp = Stamp(pkg.fn)
             digest = super().digest(pkg)
-        except OSError as error:  # gone since it was listed, or put there by somebody who let nobody read it
+        except FileNotFoundError:  # removed since it was listed
+            return None
+        except OSError as error:  # put there by somebody who let nobody read it
             _log.warning("No digest: %s", error)
             return None
         self._digests[pkg.fn] = stamp, digest
@@ -155,12 +157,12 @@ class Backend(SimpleFileBackend):
                     status = 400 if "twine" in request.headers.get("User-Agent", "") else 409
                     raise HTTPError(status, f"Package {filename!r} already exists!") from None
         _sync(self._root)
-        _log.info("Stored %s, by %s", filename, request.auth[0] if request.auth else "anybody")
+        _log.info("Stored %s, by %r", filename, _user())
 
     def remove_package(self, pkg: PkgFile) -> None:
         super().remove_package(pkg)
         _sync(Path(pkg.fn).parent)
-        _log.info("Removed %s, by %s", pkg.relfn, request.auth[0] if request.auth else "anybody")
+        _log.info("Removed %r, by %r", pkg.relfn, _user())
 
     def _current(self) -> _Index:
         index = self._index
@@ -218,6 +220,11 @@ def _sync(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _user() -> str:
+    """What the client calls itself; where no password is asked for, nobody has looked whether that is so."""
+    return request.auth[0] if request.auth else "anybody"
 
 
 def _comparable(version: str) -> Version | str:

@@ -112,7 +112,7 @@ def _answering_in_sentences(read_only: bool):
             except HTTPError as error:
                 refusal = error
             except (AttributeError, LookupError, TypeError, ValueError) as error:
-                _log.warning("Refused a request: %s", error, exc_info=_log.isEnabledFor(logging.DEBUG))
+                _log.warning("Refused a request: %r", error, exc_info=_log.isEnabledFor(logging.DEBUG))
                 refusal = HTTPError(400, f"The request could not be understood: {error}")
             if isinstance(refusal.body, str):
                 sentence = re.sub(r"[^!-~]+", " ", refusal.body)
