@@ -626,7 +626,7 @@ def test_a_worker_that_dies_is_replaced(index):
         ({"authenticate": ["upload"]}, "authenticate may have download, list, update"),
         ({"packages": "relative"}, "absolute path"),
         ({"packages": "/dev/null"}, "/dev/null"),
-        ({"packages": "/nonexistent", "read_only": True}, "/nonexistent"),
+        ({"packages": "/proc/missing", "read_only": True}, "/proc/missing"),
     ],
 )
 def test_settings_that_cannot_be_meant_end_the_server_in_a_sentence(tmp_path, settings, sentence):
