@@ -155,9 +155,11 @@ def test_links_and_redirects_carry_no_clients_idea_of_the_address(closed):
 def test_declared_packages_are_there_with_what_they_need(named, tmp_path):
     filled = named("pypiserver-systemd")
     subprocess.run(
-        [BIN / "python", "-m", "pip", "--isolated", "download", "--quiet", "--no-cache-dir", "--dest", tmp_path]
-        + ["--index-url", f"{filled.url}/simple/", "--trusted-host", filled.url.split("/")[2].split(":")[0]]
-        + ["six==1.16.0", "python-dateutil==2.9.0.post0"],
+        [
+            *(BIN / "python", "-m", "pip", "--isolated", "download", "--quiet", "--no-cache-dir", "--dest", tmp_path),
+            *("--index-url", f"{filled.url}/simple/", "--trusted-host", filled.url.split("/")[2].split(":")[0]),
+            *("six==1.16.0", "python-dateutil==2.9.0.post0"),
+        ],
         check=True,
         env={"PATH": "/usr/bin:/bin", "PIP_CONFIG_FILE": "/dev/null"},
     )
