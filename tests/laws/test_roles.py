@@ -72,7 +72,7 @@ def test_roles_run_the_images_that_are_made_by_default():
     made = {image: f"wheelhouse/{image}:{version}" for image, version in versions.items()}
     server = by_name["pypi_server"].defaults
     for backend in by_name["pypi_server"].options["pypi_server_backend"]["choices"]:
-        assert f"'{backend}': '{backend}:{versions[backend]}'" in server["pypi_server_image"]
+        assert f"'{backend}:{versions[backend]}'" in server["pypi_server_image"]
     assert by_name["nginx_proxy"].defaults["nginx_proxy_image"] == made["nginx"]
     assert by_name["certbot"].defaults["certbot_image"] == made["certbot"]
 

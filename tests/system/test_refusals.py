@@ -49,7 +49,7 @@ class Refusal:
         """Ways to show what came. A password has none."""
         if self.value == PASSWORD:
             return {""}
-        plain = {f"got: {self.value}"} if isinstance(self.value, str) else set()
+        plain = {f"got: {self.value}", f"Got no match for: {self.value}"} if isinstance(self.value, str) else set()
         plain |= {f" {self.value} "} if self.variable == "pypi_server_indexes" else set()
         return {json.dumps(self.value), repr(self.value), *plain}
 
@@ -69,7 +69,13 @@ ACME = {
     "certbot_email": "pypi@wheelhouse.test",
     "certbot_agree_tos": True,
 }
+PYPISERVER = {"pypi_server_backend": "pypiserver"}
 PORT_OF_BOTH = 18199
+
+
+def pypiserver(variable, allowed, *values):
+    """Values of a host with the other backend."""
+    return [Refusal(variable, value, allowed, PYPISERVER | {variable: value}) for value in values]
 
 
 def acme(variable, allowed, *values):
@@ -93,8 +99,78 @@ NAMES = ["", "..", "a b", "a'b", "@x", "-x", "pypi\n", "x" * 65]
 INDEX_NAMES = ["..", "a/b/c", "noslash", "pypi/..", "pypi/sta ble", "pypi/+simple", "@x/y", "root/pypi;", "../../etc"]
 
 REFUSALS = [
-    *refusals("pypi_server_backend", "must be one of: devpi", "teapot", ""),
-    *refusals("pypi_server_deployment", "must be one of: container", "pigeon"),
+    *refusals("pypi_server_backend", "must be one of: devpi, pypiserver", "teapot", ""),
+    *refusals("pypi_server_deployment", "must be one of: container, systemd, supervisord", "pigeon"),
+    *refusals("pypi_server_port", "0 in a container", 3141),
+    Refusal(
+        "pypi_server_authenticate",
+        "upload",
+        "must be one or more of: list, download, update",
+        PYPISERVER | {"pypi_server_authenticate": ["list", "upload"]},
+    ),
+    *pypiserver("pypi_server_fallback_url", "the http or https address of a simple index", "ftp://x/", "https://x/;"),
+    *pypiserver("pypi_server_packages_index", "the http or https address of a simple index", "file:///etc/"),
+    *pypiserver(
+        "pypi_server_packages_directory",
+        "an absolute path of at least two parts",
+        *("packages", "/", "/srv", "/srv/../etc", "/srv/a b", "/srv/$(id)", "/srv/a:/etc"),
+    ),
+    *(
+        Refusal("pypi_server_packages_directory", path, allowed, PYPISERVER | {"pypi_server_packages_directory": path})
+        for path, allowed in {"/etc/hostname": "is no directory", "/etc/ssl": "belongs to root"}.items()
+    ),
+    Refusal(
+        "pypi_server_packages_directory",
+        "/nowhere/wheels",
+        "a directory that everybody may read",
+        PYPISERVER | {"pypi_server_packages_directory": "/nowhere/wheels", "pypi_server_read_only": True},
+    ),
+    *(
+        Refusal("pypi_server_packages", entry, allowed, PYPISERVER | {"pypi_server_packages": [entry]})
+        for entry, allowed in [
+            ({}, "one of requirement, requirements and file"),
+            ({"file": "/etc/hostname", "requirement": "six"}, "one of requirement, requirements and file"),
+        ]
+    ),
+    *(
+        Refusal(
+            "pypi_server_packages", next(iter(entry.values())), allowed, PYPISERVER | {"pypi_server_packages": [entry]}
+        )
+        for entry, allowed in [
+            ({"requirement": "--index-url=http://x/"}, "a name with what may follow it"),
+            ({"requirement": "six\nflask"}, "a name with what may follow it"),
+            ({"file": "/nowhere/x.whl"}, "a file on the controller"),
+            ({"requirements": "/nowhere/requirements.txt"}, "a file on the controller"),
+        ]
+    ),
+    *(
+        Refusal(
+            "pypi_server_users",
+            PASSWORD,
+            "a plain password belongs into the key password",
+            PYPISERVER | {"pypi_server_users": [{"name": "pypi"}, {"name": "alice", "password_hash": given}]},
+        )
+        for given in (PASSWORD, "$1$salt$hash", "{SHA}x", "$6$short", "$2y$05$short", "")
+    ),
+    Refusal(
+        "pypi_server_users",
+        PASSWORD,
+        "allowed is one of them",
+        PYPISERVER
+        | {"pypi_server_users": [{"name": "pypi", "password": PASSWORD, "password_hash": "$6$salt$" + 86 * "x"}]},
+    ),
+    Refusal(
+        "pypi_server_users",
+        PASSWORD,
+        "password_hash or upload, which devpi does not know",
+        {"pypi_server_users": [{"name": "pypi"}, {"name": "alice", "upload": False}]},
+    ),
+    Refusal(
+        "pypi_client_username",
+        "pypi",
+        "with a password and no hash of one",
+        PYPISERVER | {"pypi_server_users": [{"name": "pypi", "password_hash": "$6$salt$" + 86 * "x"}]},
+    ),
     *refusals(
         "pypi_server_instance",
         "1 to 32 of a-z, 0-9 and dash",
@@ -189,7 +265,7 @@ REFUSALS = [
     *acme("certbot_profile", "at most 64 letters", "short lived", "a\nserver = x"),
     *acme("certbot_key_type", "must be one of: ecdsa, rsa", "ed25519"),
     *acme("certbot_challenge", "must be one of: webroot, standalone, dns", "tls-alpn"),
-    *acme("certbot_deployment", "must be one of: container, virtualenv", "snap"),
+    *acme("certbot_deployment", "must be one of: container, virtualenv, distribution", "snap"),
     *acme("certbot_renewal", "must be one of: auto, systemd, cron, loop, none", "daily"),
     *acme("certbot_renewal_interval", "a whole number of seconds from 10 to 86400", 0, 9, 86401),
     *acme("certbot_http_port", "a whole number from 1 to 65535", 0),
