@@ -22,7 +22,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import Request
 
 # What the modules call a thing: what devpi-server 6.x calls it. 7.x renames many of them: rename here, nowhere else.
-INDEX_TYPES = {"stage": "stage", "mirror": "mirror"}
+INDEX_TYPES = {"stage": "stage", "mirror": "mirror", "constrained": "constrained"}
 COMMON_FIELDS = {"title": "title", "description": "description", "custom_data": "custom_data"}
 USER_FIELDS = {"name": "username", "email": "email", **COMMON_FIELDS}
 STAGE_FIELDS = {
@@ -41,7 +41,8 @@ MIRROR_FIELDS = {
     "mirror_ignore_serial_header": "mirror_ignore_serial_header",
     "mirror_provides_core_metadata": "mirror_provides_core_metadata",
 }
-INDEX_FIELDS = {"volatile": "volatile", **COMMON_FIELDS, **STAGE_FIELDS, **MIRROR_FIELDS}
+CONSTRAINED_FIELDS = {"constraints": "constraints"}  # of the plugin devpi-constrained; the rest is as for a stage
+INDEX_FIELDS = {"volatile": "volatile", **COMMON_FIELDS, **STAGE_FIELDS, **MIRROR_FIELDS, **CONSTRAINED_FIELDS}
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 BASE_URL = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~%/-]*)?")

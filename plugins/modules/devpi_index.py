@@ -12,8 +12,8 @@ version_added: "0.1.0"
 description:
   - Create, change and delete indexes of devpi-server over its REST API.
   - What is not given is left alone, a text that is given empty is removed, and a list that is given empty is emptied.
-  - An index is either a stage, that packages are uploaded to, or a mirror of another index.
-    Options of the one are refused for the other.
+  - An index is a stage, that packages are uploaded to, a mirror of another index, or constrained, which hands through
+    from its bases only what its constraints allow. Options of one type are refused for another.
 author:
   - The wheelhouse.pypi contributors (!UNKNOWN)
 extends_documentation_fragment:
@@ -50,8 +50,10 @@ options:
     description:
       - What the index is. An index keeps the type it was created with.
       - By default a new index is a V(stage), and an existing one is what it is.
+      - V(constrained) takes no uploads, and otherwise what a stage takes. It needs the plugin devpi-constrained in the
+        server, which the images of this collection have.
     type: str
-    choices: [stage, mirror]
+    choices: [stage, mirror, constrained]
   volatile:
     description:
       - Whether releases can be overwritten and the index deleted.
@@ -60,33 +62,33 @@ options:
     type: bool
   bases:
     description:
-      - Full names of the indexes that this one inherits from, in the order they are asked. Only for a stage.
+      - Full names of the indexes that this one inherits from, in the order they are asked. Not for a mirror.
       - They have to exist, and must not lead back to this index.
     type: list
     elements: str
   acl_upload:
     description:
-      - Who may upload. User names, groups as C(:group), V(:ANONYMOUS:) or V(:AUTHENTICATED:). Only for a stage.
+      - Who may upload. User names, groups as C(:group), V(:ANONYMOUS:) or V(:AUTHENTICATED:). Not for a mirror.
       - The order does not matter. The server's default is the user who owns the index.
     type: list
     elements: str
   acl_toxresult_upload:
     description:
-      - Who may upload test results, written as in O(acl_upload). Only for a stage.
+      - Who may upload test results, written as in O(acl_upload). Not for a mirror.
       - The server's default is V(:ANONYMOUS:), which is everybody.
     type: list
     elements: str
   mirror_whitelist:
     description:
       - Projects that may come from a mirror although the stage has a project of that name, or V(*) for all.
-        Only for a stage.
+        Not for a mirror.
       - Names are normalised and the order does not matter. The server's default is none, which keeps a stranger
         from slipping in a newer release of a private project.
     type: list
     elements: str
   mirror_whitelist_inheritance:
     description:
-      - How the whitelists of this index and its bases are joined. Only for a stage.
+      - How the whitelists of this index and its bases are joined. Not for a mirror.
       - The server's default is V(intersection).
     type: str
     choices: [intersection, union]
@@ -122,6 +124,16 @@ options:
     description:
       - Whether the mirrored index has metadata files beside its packages. Only for a mirror.
     type: bool
+  constraints:
+    description:
+      - Requirements such as V(django>=4.2,<6), one for each project; releases outside them are hidden. Only for a
+        constrained index.
+      - A project that is not named comes through as it is, unless V(*) is in the list, which hides all that are not
+        named. The server's default is none, which hides nothing.
+      - Only a name and version specifiers, no extras, markers or URLs, which devpi-constrained would ignore.
+      - Names are normalised, because devpi-constrained heeds no others, and the order does not matter.
+    type: list
+    elements: str
   title:
     description:
       - Short text shown with the index.
@@ -168,6 +180,13 @@ EXAMPLES = r"""
         acl_upload: [pypi]
         volatile: false
 
+    - name: Create an index that hands through two projects of the mirror and nothing else
+      wheelhouse.pypi.devpi_index:
+        name: pypi/approved
+        type: constrained
+        bases: [root/upstream]
+        constraints: ["*", "requests>=2.32", "urllib3>=2,<3"]
+
     - name: Cut it off from the mirror, and remove its title
       wheelhouse.pypi.devpi_index:
         name: pypi/stable
@@ -185,7 +204,7 @@ RETURN = r"""
 index:
   description:
     - The index as the server knows it, in check mode as it would be. Empty when there is none.
-    - Options that are not set are left out. Those of plugins have the names that the server gives them.
+    - Options that are not set are left out. Those of other plugins have the names that the server gives them.
   returned: success
   type: dict
   contains:
@@ -193,13 +212,13 @@ index:
       description: Full name of the index.
       type: str
     type:
-      description: What the index is, V(stage), V(mirror) or the type of a plugin.
+      description: What the index is, V(stage), V(mirror), V(constrained) or the type of another plugin.
       type: str
     volatile:
       description: Whether releases can be overwritten and the index deleted.
       type: bool
     bases:
-      description: Full names of the indexes that a stage inherits from.
+      description: Full names of the indexes that it inherits from.
       type: list
       elements: str
     acl_upload:
@@ -238,6 +257,10 @@ index:
     mirror_provides_core_metadata:
       description: Whether the mirrored index has metadata files.
       type: bool
+    constraints:
+      description: What a constrained index hands through.
+      type: list
+      elements: str
     title:
       description: Short text.
       type: str
@@ -262,6 +285,7 @@ import re  # noqa: E402  (documentation comes first in a module)
 from typing import Any  # noqa: E402  (as above)
 
 from ansible_collections.wheelhouse.pypi.plugins.module_utils._devpi import (  # noqa: E402  (as above)
+    CONSTRAINED_FIELDS,
     INDEX_FIELDS,
     MIRROR_FIELDS,
     STAGE_FIELDS,
@@ -272,7 +296,9 @@ from ansible_collections.wheelhouse.pypi.plugins.module_utils._devpi import (  #
 )
 
 PROJECT = r"\*|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
-SETS = ("acl_upload", "acl_toxresult_upload", "mirror_whitelist")
+VERSIONS = r" *(===|==|~=|!=|<=|>=|<|>) *[A-Za-z0-9.*+!_-]+"
+CONSTRAINT = rf"({PROJECT})((?<!\*){VERSIONS}( *,{VERSIONS})*)?"
+SETS = ("acl_upload", "acl_toxresult_upload", "mirror_whitelist", "constraints")
 
 
 def main() -> None:
@@ -281,7 +307,7 @@ def main() -> None:
         {
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "type": {"type": "str", "choices": ["stage", "mirror"]},
+            "type": {"type": "str", "choices": ["stage", "mirror", "constrained"]},
             "volatile": {"type": "bool"},
             "bases": strings,
             "acl_upload": strings,
@@ -295,6 +321,7 @@ def main() -> None:
             "mirror_use_external_urls": {"type": "bool"},
             "mirror_ignore_serial_header": {"type": "bool"},
             "mirror_provides_core_metadata": {"type": "bool"},
+            "constraints": strings,
             "title": {"type": "str"},
             "description": {"type": "str"},
             "custom_data": {"type": "raw"},
@@ -335,14 +362,38 @@ def as_stored(option: str, value: Any) -> Any:
         raise DevpiError(f"Expected mirror_cache_expiry in seconds, 0 or more, got {value}.")
     if not isinstance(value, list) or option == "custom_data":
         return value
+    if option == "constraints":
+        return constraints_as_stored(value)
     for entry in value:
         if not re.fullmatch(PROJECT if option == "mirror_whitelist" else r"(?! )[ -~]+(?<! )", entry):
             raise DevpiError(f"Expected {option} to be a list of names, got {entry!a} in it. Correct or remove it.")
     if option == "mirror_whitelist":
-        value = [re.sub(r"[^a-z0-9*]+", "-", entry.lower()) for entry in value]
+        value = [normalised(entry) for entry in value]
     if option in ("acl_upload", "acl_toxresult_upload"):
         value = [entry.upper() if entry.upper() in (":ANONYMOUS:", ":AUTHENTICATED:") else entry for entry in value]
     return list(dict.fromkeys(value))
+
+
+def constraints_as_stored(constraints: list[str]) -> list[str]:
+    """Constraints in one spelling: devpi-constrained heeds only those whose project is in its normalised one."""
+    found: dict[str, str] = {}
+    for constraint in constraints:
+        match = re.fullmatch(CONSTRAINT, constraint)
+        if not match:
+            raise DevpiError(
+                "Expected constraints to be a list of a project and its versions each, such as 'django>=4.2,<6', or "
+                f"'*', got {constraint!a} in it. Correct or remove it."
+            )
+        project = normalised(match[1])
+        versions = constraint[match.end(1) :].replace(" ", "").split(",")
+        stored = project + ",".join(sorted(versions))
+        if found.setdefault(project, stored) != stored:
+            raise DevpiError(f"Expected one constraint for each project, got two for {project}. Join them by a comma.")
+    return list(found.values())
+
+
+def normalised(project: str) -> str:
+    return re.sub(r"[^a-z0-9*]+", "-", project.lower())
 
 
 def same(option: str, wanted: Any, current: Any) -> bool:
@@ -355,7 +406,10 @@ def check_fit(name: str, kind: str, wanted_kind: str, given: dict[str, Any], exi
             f"Expected {name} to be a {wanted_kind}, got a {kind}, and no index can change its type. "
             f"Take another name, or delete {name} first."
         )
-    foreign = sorted(given.keys() & (STAGE_FIELDS if kind == "mirror" else MIRROR_FIELDS).keys())
+    others = STAGE_FIELDS if kind == "mirror" else MIRROR_FIELDS
+    if kind != "constrained":
+        others = others | CONSTRAINED_FIELDS
+    foreign = sorted(given.keys() & others.keys())
     if foreign:
         raise DevpiError(f"Expected only options of a {kind} for {name}, got {', '.join(foreign)}. Remove them.")
     if kind == "mirror" and not exists and "mirror_url" not in given:

@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+import requests
+
 REQUIREMENTS = "roles/container_image/files/devpi/requirements.txt"
 # The secret is stretched at the start with 512 MiB and 5 s of work by default. These are for tests only.
 CHEAP_START = ("--argon2-memory-cost", "8192", "--argon2-time-cost", "2", "--argon2-parallelism", "1")
@@ -99,3 +101,18 @@ class LiveDevpi:
 
     def serial(self) -> int:
         return self.get("+api")[1]
+
+    def upload(self, index: str, auth: tuple[str, str], project: str, version: str) -> int:
+        """Upload a file that nobody could install, and return the status that the server answers with."""
+        form = {":action": "file_upload", "name": project, "version": version, "filetype": "sdist"}
+        file = {"content": (f"{project}-{version}.tar.gz", f"{project} {version}".encode())}
+        return requests.post(f"{self.url}{index}/", data=form, files=file, auth=auth, timeout=10).status_code
+
+    def versions(self, index: str, project: str) -> list[str]:
+        """The versions of a project that installers are offered, sorted."""
+        accept = {"Accept": "application/vnd.pypi.simple.v1+json"}
+        page = requests.get(f"{self.url}{index}/+simple/{project}/", headers=accept, timeout=10)
+        if page.status_code == 404:
+            return []
+        names = [file["filename"] for file in page.json()["files"]]
+        return sorted(name.rsplit("-", 1)[1].removesuffix(".tar.gz") for name in names)

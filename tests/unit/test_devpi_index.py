@@ -20,6 +20,7 @@ STAGE = {
     "mirror_whitelist": ["foo-bar", "spam"],
     "mirror_whitelist_inheritance": "intersection",
 }
+CONSTRAINED = {**STAGE, "type": "constrained", "constraints": ["*", "django<6,>=4.2"]}
 MIRROR = {"type": "mirror", "volatile": False, "mirror_url": UPSTREAM, "title": "Upstream"}
 
 
@@ -51,6 +52,11 @@ def everything(stable=None, **root):
             {"type": "mirror", "mirror_url": UPSTREAM, "mirror_no_project_list": False, "mirror_cache_expiry": 0},
             {"type": "mirror", "mirror_url": UPSTREAM, "mirror_no_project_list": False, "mirror_cache_expiry": 0},
             {**MIRROR, "mirror_no_project_list": False, "mirror_cache_expiry": 0},
+        ),
+        (
+            {"type": "constrained", "constraints": ["Django >= 4.2, < 6", "zope.interface", "*", "zope_interface"]},
+            {"type": "constrained", "constraints": ["django<6,>=4.2", "zope-interface", "*"]},
+            {**CONSTRAINED, "constraints": ["django<6,>=4.2", "zope-interface", "*"]},
         ),
     ],
 )
@@ -89,7 +95,12 @@ def test_create(args, body, stored, http, run):
         (MIRROR, {"mirror_cache_expiry": 60}, {"mirror_cache_expiry": 60}),
         (MIRROR, {"mirror_use_external_urls": False}, {"mirror_use_external_urls": False}),
         (MIRROR, {"mirror_url": UPSTREAM + "x/", "volatile": True}, {"mirror_url": UPSTREAM + "x/", "volatile": True}),
-        ({"type": "constrained", **{k: v for k, v in STAGE.items() if k != "type"}}, {"bases": []}, {"bases": []}),
+        (CONSTRAINED, {"bases": []}, {"bases": []}),
+        (CONSTRAINED, {"constraints": []}, {"constraints": []}),
+        (CONSTRAINED, {"constraints": ["pip!=24.*"], "type": "constrained"}, {"constraints": ["pip!=24.*"]}),
+        # devpi-constrained heeds this one only in its normalised spelling.
+        ({**CONSTRAINED, "constraints": ["Django"]}, {"constraints": ["Django"]}, {"constraints": ["django"]}),
+        ({"type": "castle", "volatile": True}, {"bases": []}, {"bases": []}),
     ],
 )
 def test_change(before, args, after, http, run):
@@ -143,6 +154,11 @@ def test_what_devpi_would_store_as_it_is_changes_nothing(args, http, run):
     assert not run("devpi_index", name="pypi/stable", **args)["changed"]
 
 
+def test_the_order_of_constraints_changes_nothing(http, run):
+    http.expect("GET", READ, result=CONSTRAINED)
+    assert not run("devpi_index", name="pypi/stable", constraints=["Django >= 4.2, < 6", "*"])["changed"]
+
+
 @pytest.mark.parametrize(
     ("before", "args", "told"),
     [
@@ -151,6 +167,9 @@ def test_what_devpi_would_store_as_it_is_changes_nothing(args, http, run):
         (STAGE, {"mirror_url": UPSTREAM}, "Expected only options of a stage for pypi/stable, got mirror_url."),
         (None, {"mirror_cache_expiry": 1}, "Expected only options of a stage for pypi/stable, got mirror_c"),
         (MIRROR, {"bases": [], "acl_upload": []}, "only options of a mirror for pypi/stable, got acl_upload, bases."),
+        (STAGE, {"constraints": []}, "Expected only options of a stage for pypi/stable, got constraints."),
+        (MIRROR, {"constraints": ["*"]}, "Expected only options of a mirror for pypi/stable, got constraints."),
+        (CONSTRAINED, {"mirror_url": UPSTREAM}, "Expected only options of a constrained for pypi/stable, got mirror_u"),
         (None, {"type": "mirror"}, "Expected mirror_url for the new mirror pypi/stable, got none"),
     ],
 )  # fmt: skip
@@ -172,6 +191,22 @@ def test_options_that_do_not_fit_are_refused(before, args, told, http, run):
         ({"mirror_whitelist": ["spam*"]}, "got 'spam*' in it"),
         ({"mirror_whitelist": ["spam\n"]}, "got 'spam\\n' in it"),
         ({"bases": ["root/\u0430"]}, "got 'root/\\u0430' in it"),
+        *(
+            ({"constraints": ["*", bad]}, f"'django>=4.2,<6', or '*', got {bad!a} in it.")
+            for bad in (
+                "",
+                "spam eggs",
+                "spam>",
+                "spam >> 1",
+                "*>=1",
+                "spam; x",
+                "spam[x]",
+                "spam @ x",
+                "# spam",
+                "spam\n",
+            )
+        ),
+        ({"constraints": ["Spam>1", "spam<3"]}, "one constraint for each project, got two for spam."),
         ({"mirror_whitelist_inheritance": "none"}, "value of mirror_whitelist_inheritance must be one of"),
     ],
 )

@@ -150,6 +150,27 @@ def test_mirror_life(thrice, live, live_devpi, alice):
     live_devpi.get("+api")
 
 
+def test_constrained_life(thrice, live, live_devpi, alice):
+    live("devpi_index", name="alice/dev")
+    auth = ("alice", "alicepw-never-shown")
+    for version in ("1.0", "2.0"):
+        assert live_devpi.upload("alice/dev", auth, "Foo_Bar", version) == 200
+    made = thrice(
+        "devpi_index", name="alice/tamed", type="constrained", bases=["alice/dev"], constraints=["*", "Foo.Bar < 2"]
+    )
+    assert made["index"]["constraints"] == ["*", "foo-bar<2"]
+    assert live_devpi.versions("alice/tamed", "foo-bar") == ["1.0"]
+    thrice("devpi_index", name="alice/tamed", constraints=["foo-bar>1", "*"])
+    assert live_devpi.versions("alice/tamed", "foo-bar") == ["2.0"]
+    thrice("devpi_index", name="alice/tamed", constraints=["*"])
+    assert live_devpi.versions("alice/tamed", "foo-bar") == []
+    thrice("devpi_index", name="alice/tamed", constraints=[])
+    assert live_devpi.versions("alice/tamed", "foo-bar") == ["1.0", "2.0"]
+    assert "got 400 and " in live("devpi_index", name="alice/tamed", constraints=["foo-bar~=1"])["msg"]
+    assert live_devpi.upload("alice/tamed", auth, "spam", "1.0") == 0
+    thrice("devpi_index", name="alice/tamed", state="absent")
+
+
 def test_bases(thrice, live, alice):
     for name in ("alice/a", "alice/b"):
         live("devpi_index", name=name)
