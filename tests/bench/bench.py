@@ -139,8 +139,8 @@ def wait_for_index():
 
 
 def peak_memory():
-    processes = docker("top", INDEX, "-eo", "pid,comm").splitlines()[1:]
-    pid = next(process.split()[0] for process in processes if "devpi-server" in process)
+    processes = docker("top", INDEX, "-eo", "pid,args").splitlines()[1:]
+    pid = next(process.split()[0] for process in processes if "serve_index.py" in process)
     status = Path("/proc", pid, "status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1000
 

@@ -1,7 +1,7 @@
 # Copyright: The wheelhouse.pypi contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real devpi-server as the product installs it: same pins and hashes, its own venv under build/test/."""
+"""A real devpi-server as the product runs it: same pins and hashes, its own venv under build/test/, same program."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import secrets
 import shutil
 import socket
@@ -16,19 +17,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import requests
 
-REQUIREMENTS = "roles/container_image/files/devpi/requirements.txt"
+SOFTWARE = "roles/container_image/files/devpi"
 # The secret is stretched at the start with 512 MiB and 5 s of work by default. These are for tests only.
 CHEAP_START = ("--argon2-memory-cost", "8192", "--argon2-time-cost", "2", "--argon2-parallelism", "1")
 
 
 def installed(root: Path) -> Path:
     """The venv with devpi-server, made anew only when the pins or the Python have changed."""
-    requirements = root / REQUIREMENTS
+    requirements = root / SOFTWARE / "requirements.txt"
     venv = root / "build/test/devpi-venv"
     mark = venv / "installed"
     wanted = f"{sys.version} {hashlib.sha256(requirements.read_bytes()).hexdigest()}"
@@ -53,6 +55,7 @@ def free_port() -> int:
 class LiveDevpi:
     def __init__(self, root: Path) -> None:
         self.bin = installed(root) / "bin"
+        self.program = root / SOFTWARE / "serve_index.py"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self.password = secrets.token_urlsafe(24)
@@ -66,7 +69,7 @@ class LiveDevpi:
         subprocess.run(init, env=environment, check=True, capture_output=True)
         self._log = home / "log"
         with self._log.open("wb") as log:
-            serve = [self.bin / "devpi-server", *data, "--host", "127.0.0.1", "--port", str(self.port)]
+            serve = [self.bin / "python", self.program, *data, "--host", "127.0.0.1", "--port", str(self.port)]
             self._process = subprocess.Popen(
                 [*serve, "--restrict-modify", "root", *CHEAP_START], stdout=log, stderr=subprocess.STDOUT
             )
@@ -102,17 +105,17 @@ class LiveDevpi:
     def serial(self) -> int:
         return self.get("+api")[1]
 
-    def upload(self, index: str, auth: tuple[str, str], project: str, version: str) -> int:
-        """Upload a file that nobody could install, and return the status that the server answers with."""
-        form = {":action": "file_upload", "name": project, "version": version, "filetype": "sdist"}
-        file = {"content": (f"{project}-{version}.tar.gz", f"{project} {version}".encode())}
-        return requests.post(f"{self.url}{index}/", data=form, files=file, auth=auth, timeout=10).status_code
+    def upload(self, index: str, project: str, version: str, file: str) -> int:
+        """Upload, as root, a file that nobody could install: the status that the server answers with."""
+        kind = "bdist_wheel" if file.endswith(".whl") else "sdist"
+        form = {":action": "file_upload", "name": project, "version": version, "filetype": kind}
+        sent = {"content": (file, file.encode())}
+        auth = ("root", self.password)
+        return requests.post(f"{self.url}{index}/", data=form, files=sent, auth=auth, timeout=10).status_code
 
-    def versions(self, index: str, project: str) -> list[str]:
-        """The versions of a project that installers are offered, sorted."""
+    def versions(self, index: str, project: str) -> dict[str, int]:
+        """The versions of a project that installers are offered, each with the number of its files."""
         accept = {"Accept": "application/vnd.pypi.simple.v1+json"}
         page = requests.get(f"{self.url}{index}/+simple/{project}/", headers=accept, timeout=10)
-        if page.status_code == 404:
-            return []
-        names = [file["filename"] for file in page.json()["files"]]
-        return sorted(name.rsplit("-", 1)[1].removesuffix(".tar.gz") for name in names)
+        files = page.json()["files"] if page.status_code == 200 else []
+        return dict(Counter(re.search(r"-([0-9.]*[0-9])", file["filename"])[1] for file in files))

@@ -151,24 +151,24 @@ def test_mirror_life(thrice, live, live_devpi, alice):
 
 
 def test_constrained_life(thrice, live, live_devpi, alice):
-    live("devpi_index", name="alice/dev")
-    auth = ("alice", "alicepw-never-shown")
-    for version in ("1.0", "2.0"):
-        assert live_devpi.upload("alice/dev", auth, "Foo_Bar", version) == 200
-    made = thrice(
-        "devpi_index", name="alice/tamed", type="constrained", bases=["alice/dev"], constraints=["*", "Foo.Bar < 2"]
-    )
+    live("devpi_index", name="alice/dev", acl_upload=["root"])
+    for file in ("Foo_Bar-{}.tar.gz", "foo_bar-{}-py3-none-any.whl", "foo-bar-{}.zip"):
+        for version in ("1.0", "2.0"):
+            assert live_devpi.upload("alice/dev", "Foo_Bar", version, file.format(version)) == 200
+
+    tame = {"type": "constrained", "bases": ["alice/dev"], "acl_upload": ["root"]}
+    made = thrice("devpi_index", name="alice/tame", constraints=["*", "Foo.Bar < 2"], **tame)
     assert made["index"]["constraints"] == ["*", "foo-bar<2"]
-    assert live_devpi.versions("alice/tamed", "foo-bar") == ["1.0"]
-    thrice("devpi_index", name="alice/tamed", constraints=["foo-bar>1", "*"])
-    assert live_devpi.versions("alice/tamed", "foo-bar") == ["2.0"]
-    thrice("devpi_index", name="alice/tamed", constraints=["*"])
-    assert live_devpi.versions("alice/tamed", "foo-bar") == []
-    thrice("devpi_index", name="alice/tamed", constraints=[])
-    assert live_devpi.versions("alice/tamed", "foo-bar") == ["1.0", "2.0"]
-    assert "got 400 and " in live("devpi_index", name="alice/tamed", constraints=["foo-bar~=1"])["msg"]
-    assert live_devpi.upload("alice/tamed", auth, "spam", "1.0") == 0
-    thrice("devpi_index", name="alice/tamed", state="absent")
+    assert live_devpi.versions("alice/tame", "foo-bar") == {"1.0": 3}
+    thrice("devpi_index", name="alice/tame", constraints=["foo-bar>1"])
+    assert live_devpi.versions("alice/tame", "foo-bar") == {"2.0": 3}
+    thrice("devpi_index", name="alice/tame", constraints=["*"])
+    assert live_devpi.versions("alice/tame", "foo-bar") == {}
+    thrice("devpi_index", name="alice/tame", constraints=["spam"])
+    assert live_devpi.versions("alice/tame", "foo-bar") == {"1.0": 3, "2.0": 3}
+    assert "got 400 and " in live("devpi_index", name="alice/tame", constraints=["foo-bar~=1"])["msg"]
+    assert live_devpi.upload("alice/tame", "spam", "1.0", "spam-1.0.tar.gz") == 405
+    thrice("devpi_index", name="alice/tame", state="absent")
 
 
 def test_bases(thrice, live, alice):
