@@ -212,6 +212,49 @@ REFUSALS = [
     *nested("pypi_server_indexes", "Add the address", **{"pypi/up": {"name": "pypi/up", "type": "mirror"}}),
     *nested("pypi_server_indexes", "must be one of: stage, mirror", castle={"name": "pypi/x", "type": "castle"}),
     *(
+        Refusal("pypi_server_options", option, "any option of devpi-server but", {"pypi_server_options": {option: "x"}})
+        for option in ("host", "unix-socket", "serverdir", "secretfile", "role", "requests-only", "help")
+    ),
+    *(
+        Refusal("pypi_server_options", option, "the long name of an option", {"pypi_server_options": {option: value}})
+        for option, value in {"--threads": 1, "a: b": 1, "Theme": "x", "theme\n": "x", "trusted-proxy": "a\nb"}.items()
+    ),
+    *(
+        Refusal("pypi_server_options", "theme", "the long name of an option", {"pypi_server_options": {"theme": value}})
+        for value in (None, ["x"], {"x": "y"})
+    ),
+    *(
+        Refusal("pypi_server_options", value, "that names root", {"pypi_server_options": {"restrict-modify": value}})
+        for value in ("", "alice", "rooty,:root")
+    ),
+    *(
+        Refusal(
+            "pypi_server_groups", shown, "users that pypi_server_users declares", {"pypi_server_groups": {"t": team}}
+        )
+        for shown, team in ((["bob"], ["pypi", "bob"]), (["root"], ["root"]), ("pypi", "pypi"), (["@u"], ["@u"]))
+    ),
+    Refusal(
+        "pypi_server_indexes",
+        "@gone",
+        "the groups that pypi_server_groups declares (@team)",
+        {
+            "pypi_server_groups": {"team": ["pypi"]},
+            "pypi_server_indexes": [{"name": "pypi/x", "acl_upload": ["@team", "@gone"]}],
+        },
+    ),
+    *(
+        Refusal(
+            "pypi_server_indexes",
+            [constraint],
+            "for the type constrained",
+            {"pypi_server_indexes": [{"name": "pypi/x", "type": kind, "constraints": [constraint]}]},
+        )
+        for kind, constraint in (
+            ("stage", "spam"),
+            *(("constrained", bad) for bad in ("spam>", "a b", "a[x]", "*>1")),
+        )
+    ),
+    *(
         Refusal(variable, PASSWORD, "1 to 200 characters and no control characters", {variable: given})
         for password in (PASSWORD + "\n", PASSWORD * 10, "")
         for variable, given in (
