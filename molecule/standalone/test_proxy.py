@@ -123,7 +123,7 @@ def test_killed_proxy_comes_back_with_workers_of_its_own(host, answers):
     before = master(host)
     host.check_output(f"python3 -c 'import os; os.kill({before}, 9)'")
     poll(lambda: master(host) != before and answers(), 10)
-    groups = host.check_output("grep -l '^nginx: worker' /proc/[0-9]*/cmdline; true").split()
+    groups = host.run("grep -l '^nginx: worker' /proc/[0-9]*/cmdline").stdout.split()
     parents = {status(host, path.split("/")[2])["PPid"].strip() for path in groups}
     assert parents == {str(master(host))}
 
