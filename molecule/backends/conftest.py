@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -70,10 +71,14 @@ class Index:
         return int(self.run("supervisorctl", "pid", service))
 
 
+# The file has the machines, others beside it have the hosts that share them.
+INVENTORY = Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent
+
+
 def inventory():
     """The hosts of the inventory, as Ansible sees them."""
     listed = subprocess.run(
-        [BIN / "ansible-inventory", "--inventory", os.environ["MOLECULE_INVENTORY_FILE"], "--list"],
+        [BIN / "ansible-inventory", "--inventory", INVENTORY, "--list"],
         check=True,
         capture_output=True,
         text=True,
@@ -83,6 +88,7 @@ def inventory():
 
 
 INDEXES = inventory()
+assert len(INDEXES) == 5, INDEXES
 SERVICES = [index for index in INDEXES.values() if index.deployment != "container"]
 
 
@@ -106,11 +112,10 @@ def named():
 
 def play(playbook, host, **variables):
     """Run a playbook against one host of the inventory, with further variables."""
-    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
     return run(
         BIN / "ansible-playbook",
         "--inventory",
-        inventory,
+        INVENTORY,
         "--limit",
         host,
         playbook,
