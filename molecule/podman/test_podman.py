@@ -2,11 +2,12 @@
 """What an operator of Podman relies on, looked at from outside the product: on the host, and over its address."""
 
 import json
+import os
 
 import pytest
 import requests
+from commands import BIN, poll, run
 from commands import docker as docker_of_this_machine
-from commands import poll
 
 HOST = "wheelhouse-podman"
 URL = "http://localhost:18090"
@@ -105,3 +106,15 @@ def test_everything_comes_back_with_the_host(host, inspect):
     poll(answers, 60)
     assert all(inspect(container)["State"]["StartedAt"] != before[container] for container in UIDS)
     poll(lambda: all(healthy(inspect, container) for container in UIDS), 30)
+
+
+def test_container_is_made_anew_when_it_is_told_otherwise(inspect):
+    bundle = "/etc/ssl/host-ca-certificates.crt"
+    assert bundle not in [mount["Source"] for mount in inspect(INDEX)["Mounts"]]
+    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
+    play = run(
+        *(BIN / "ansible-playbook", "--inventory", inventory, "--tags", "pypi_server"),
+        *("--extra-vars", f"pypi_server_ca_bundle={bundle}", "up_pypi.yml"),
+    )
+    assert play.returncode == 0, str(play)
+    assert bundle in [mount["Source"] for mount in inspect(INDEX)["Mounts"]]
