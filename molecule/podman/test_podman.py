@@ -61,10 +61,15 @@ def test_there_is_no_docker(host):
     assert host.file("/run/docker.sock").linked_to == "/run/podman/podman.sock"
 
 
-def test_only_the_proxys_port_is_open(host):
-    listening = host.check_output("ss --no-header --listening --tcp --numeric").splitlines()
-    ports = {line.split()[3].rsplit(":", 1)[1] for line in listening if not line.split()[3].startswith("127.0.0.")}
-    assert ports == {"18090"}
+def test_host_listens_on_the_proxys_port_only(host, podman):
+    """But for Podman's name server, on the address that the containers' own network has on the host."""
+    gateway = json.loads(podman("network inspect pypi"))[0]["subnets"][0]["gateway"]
+    listening = [
+        line.split()[3]
+        for line in host.check_output("ss --no-header --listening --tcp --numeric").splitlines()
+        if not line.split()[3].startswith("127.0.0.")
+    ]
+    assert sorted(listening) == sorted(["0.0.0.0:18090", f"{gateway}:53"])
 
 
 @both
