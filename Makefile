@@ -33,7 +33,7 @@ migrate: install_pkgs ## Copy every release to another index and compare all byt
 	$(PLAYBOOK) playbooks/migrate.yml $(if $(FROM),-e migrate_from='$(FROM)') $(if $(TO),-e migrate_to='$(TO)') $(ARGS)
 
 test: install_test_pkgs ## Everything CI runs: lint, laws, unit tests, system tests, every molecule scenario
-	$(RUN)/pytest tests
+	$(RUN)/pytest tests --numprocesses 2 --dist loadgroup
 
 lint: install_test_pkgs ## Lint playbooks, roles and Python
 	$(RUN)/pytest tests/lint
@@ -42,13 +42,14 @@ unit: install_test_pkgs ## Unit tests of the modules and the laws of the reposit
 	$(RUN)/pytest tests/laws tests/unit
 
 molecule: install_test_pkgs ## One molecule scenario: SCENARIO=default
-	$(RUN)/pytest tests/system/test_molecule.py -k '$(SCENARIO)' --log-cli-level=INFO
+	WHEELHOUSE_SCENARIOS=$(SCENARIO) $(RUN)/pytest tests/system/test_molecule.py --log-cli-level=INFO
 
-test-long: install_test_pkgs ## The scenario tls with 150 issuances and 20 renewals (about an hour)
-	WHEELHOUSE_LONG=yes $(RUN)/pytest tests/system/test_molecule.py -k tls --log-cli-level=INFO
+test-long: install_test_pkgs ## The scenario podman, and tls with 150 issuances and 20 renewals (more than an hour)
+	WHEELHOUSE_LONG=yes WHEELHOUSE_SCENARIOS='podman tls' $(RUN)/pytest tests/system/test_molecule.py --log-cli-level=INFO
 
-bench: install_test_pkgs ## Measure against bare docker commands, in one run, as ratios
+bench: install_test_pkgs ## Measure against bare docker commands and pypiserver alone, as ratios (takes wrk and nginx too)
 	PYTHONPATH=tests $(RUN)/python tests/bench/bench.py
+	PYTHONPATH=tests $(RUN)/python tests/bench/listing.py
 
 build: install_pkgs ## Build the collection's archive
 	$(RUN)/ansible-galaxy collection build --force --output-path build

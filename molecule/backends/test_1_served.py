@@ -42,6 +42,16 @@ def test_services_run_as_users_without_a_shell_or_a_privilege(service):
         assert "NoNewPrivs:\t1" in status
 
 
+@pytest.mark.parametrize("index", SYSTEMD, ids=[index.name for index in SYSTEMD])
+def test_unit_sees_of_the_indexes_what_is_its_own(index):
+    root = f"/proc/{index.process(index.service)}/root"
+    assert index.run("ls", f"{root}/var/lib/wheelhouse", f"{root}/etc/wheelhouse").split() == [
+        *(f"{root}/etc/wheelhouse:", index.instance),
+        *(f"{root}/var/lib/wheelhouse:", index.instance),
+    ]
+    assert index.run("ls", f"{root}/etc/wheelhouse/{index.instance}") == "index", "and no secrets"
+
+
 @pytest.mark.parametrize(
     ("path", "owner", "mode"),
     [

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An index stops cleanly, comes back by itself, survives a failed upgrade, and is refused what would break it."""
 
+import concurrent.futures
 import subprocess
+import threading
 
 import pytest
 from commands import poll
@@ -27,6 +29,41 @@ def test_killed_service_comes_back_within_ten_seconds(service, part):
     before = service.process(unit)
     service.run("kill", "-KILL", str(before))
     poll(lambda: service.process(unit) not in (0, before) and service.answers(), 10)
+
+
+def test_reload_of_the_proxy_drops_no_request(service):
+    configuration = f"/etc/wheelhouse/{service.instance}/proxy/nginx.conf"
+    command = ["setpriv", "--reuid", "8142", "--regid", "8142", "--clear-groups", "nginx", "-e", "/dev/null"]
+    reloaded, answers, url = threading.Event(), [], service.url
+
+    def client():
+        while not reloaded.is_set():
+            answers.append(service.http.get(f"{url}/", timeout=10, verify=False).status_code)
+
+    before = service.process(service.proxy)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        clients = [pool.submit(client) for _ in range(2)]
+        try:
+            for _ in range(5):
+                service.run(*command, "-c", configuration, "-s", "reload")
+        finally:
+            reloaded.set()
+        for one in clients:
+            one.result()
+    assert set(answers) == {200}
+    assert service.process(service.proxy) == before
+
+
+def test_log_of_the_proxy_is_rotated_and_written_on(service):
+    if service.deployment == "systemd":
+        log = f"/var/log/wheelhouse/{service.instance}-proxy/access.log"
+        service.run("logrotate", "--force", f"/etc/logrotate.d/{service.proxy}")
+        assert int(service.run("stat", "--format", "%s", f"{log}.1")) > 0
+    else:
+        log = f"/var/log/{service.proxy}.log"
+        assert "stdout_logfile_maxbytes=10MB" in service.run("cat", f"/etc/supervisor/conf.d/{service.proxy}.conf")
+    before = int(service.run("stat", "--format", "%s", log))
+    poll(lambda: service.answers() and int(service.run("stat", "--format", "%s", log)) > before, 10)
 
 
 def test_failed_upgrade_leaves_the_old_server_running(named, tmp_path):
@@ -81,3 +118,19 @@ def test_reboot_brings_everything_back_within_a_minute(machine):
     subprocess.run(["docker", "restart", "--time", "20", machine], check=True, capture_output=True)
     there = [index for index in INDEXES.values() if index.machine == machine]
     poll(lambda: all(index.answers() for index in there), 60)
+
+
+def test_releases_move_to_the_other_backend_and_are_the_same_bytes(named):
+    """facts/seeds, rows 2 and 5: from a directory of packages to indexes with users."""
+    index = named("devpi-supervisord")
+    moved = play(
+        "playbooks/migrate.yml",
+        "all",
+        migrate_from="pypiserver-systemd",
+        migrate_to=index.name,
+        migrate_index="pypi/stable",
+    )
+    assert moved.returncode == 0, str(moved)
+    assert moved.says("with the same bytes"), str(moved)
+    files = index.get("/pypi/stable/+simple/six/", headers={"Accept": "text/html"}).text
+    assert "six-1.16.0-py2.py3-none-any.whl" in files
