@@ -27,6 +27,8 @@ class Index:
         self.proxy = f"wheelhouse-{self.instance}-proxy"
         self.http = requests.Session()
         self.http.trust_env = False
+        # A machine that was restarted may have another address; clients go on asking for what the proxy knows.
+        self.http.headers["Host"] = f"{self.run('hostname', '--ip-address')}:{self.port}"
 
     def run(self, *command, check=True):
         """Run a command on the machine."""
@@ -36,7 +38,7 @@ class Index:
 
     @property
     def url(self):
-        """The address that clients use. A machine that was restarted may have another."""
+        """The address that clients use."""
         scheme = "https" if self.tls else "http"
         return f"{scheme}://{self.run('hostname', '--ip-address')}:{self.port}"
 

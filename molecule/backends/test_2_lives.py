@@ -113,13 +113,6 @@ def test_requirement_that_cannot_be_had_is_named_and_the_rest_stays(named):
     assert index.get("/simple/").text == before
 
 
-@pytest.mark.parametrize("machine", SYSTEMD_MACHINES)
-def test_reboot_brings_everything_back_within_a_minute(machine):
-    subprocess.run(["docker", "restart", "--time", "20", machine], check=True, capture_output=True)
-    there = [index for index in INDEXES.values() if index.machine == machine]
-    poll(lambda: all(index.answers() for index in there), 60)
-
-
 def test_releases_move_to_the_other_backend_and_are_the_same_bytes(named):
     """facts/seeds, rows 2 and 5: from a directory of packages to indexes with users."""
     index = named("devpi-supervisord")
@@ -134,3 +127,10 @@ def test_releases_move_to_the_other_backend_and_are_the_same_bytes(named):
     assert moved.says("with the same bytes"), str(moved)
     files = index.get("/pypi/stable/+simple/six/", headers={"Accept": "text/html"}).text
     assert "six-1.16.0-py2.py3-none-any.whl" in files
+
+
+@pytest.mark.parametrize("machine", SYSTEMD_MACHINES)
+def test_reboot_brings_everything_back_within_a_minute(machine):
+    subprocess.run(["docker", "restart", "--time", "20", machine], check=True, capture_output=True)
+    there = [index for index in INDEXES.values() if index.machine == machine]
+    poll(lambda: all(index.answers() for index in there), 60)
