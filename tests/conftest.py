@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this very hook
 def pytest_collection_modifyitems(items):
     """What uses the container engine is one line of tests, the longest, so it begins; every other file is its own."""
     items.sort(key=lambda item: "engine" not in item.fixturenames)
