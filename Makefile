@@ -33,7 +33,7 @@ migrate: install_pkgs ## Copy every release to another index and compare all byt
 	$(PLAYBOOK) playbooks/migrate.yml $(if $(FROM),-e migrate_from='$(FROM)') $(if $(TO),-e migrate_to='$(TO)') $(ARGS)
 
 test: install_test_pkgs ## Everything CI runs: lint, laws, unit tests, system tests, every molecule scenario
-	$(RUN)/pytest tests --numprocesses 2 --dist loadgroup
+	$(RUN)/pytest tests --numprocesses 2 --no-loadscope-reorder
 
 lint: install_test_pkgs ## Lint playbooks, roles and Python
 	$(RUN)/pytest tests/lint
@@ -42,10 +42,10 @@ unit: install_test_pkgs ## Unit tests of the modules and the laws of the reposit
 	$(RUN)/pytest tests/laws tests/unit
 
 molecule: install_test_pkgs ## One molecule scenario: SCENARIO=default
-	WHEELHOUSE_SCENARIOS=$(SCENARIO) $(RUN)/pytest tests/system/test_molecule.py --log-cli-level=INFO
+	WHEELHOUSE_SCENARIOS=$(SCENARIO) $(RUN)/pytest tests/engine/test_molecule.py --log-cli-level=INFO
 
 test-long: install_test_pkgs ## The scenario podman, and tls with 150 issuances and 20 renewals (more than an hour)
-	WHEELHOUSE_LONG=yes WHEELHOUSE_SCENARIOS='podman tls' $(RUN)/pytest tests/system/test_molecule.py --log-cli-level=INFO
+	WHEELHOUSE_LONG=yes WHEELHOUSE_SCENARIOS='podman tls' $(RUN)/pytest tests/engine/test_molecule.py --log-cli-level=INFO
 
 bench: install_test_pkgs ## Measure against bare docker commands and pypiserver alone, as ratios (takes wrk and nginx too)
 	PYTHONPATH=tests $(RUN)/python tests/bench/bench.py

@@ -1,16 +1,19 @@
 # Copyright: The wheelhouse.pypi contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which tests may run at the same time, where pytest is told to run two."""
+"""Which tests run at the same time, where pytest is told to run two."""
 
 from __future__ import annotations
 
-import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this very hook
-def pytest_collection_modifyitems(items):
-    """What uses the container engine is one line of tests, the longest, so it begins; every other file is its own."""
-    items.sort(key=lambda item: "engine" not in item.fixturenames)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("engine" if "engine" in item.fixturenames else item.path.name))
+class Lines(LoadScopeScheduling):
+    """What has the container engine to itself is one line of tests; every other file is a line of its own."""
+
+    def _split_scope(self, nodeid):
+        return "engine" if nodeid.startswith("engine/") else nodeid.split("::", 1)[0]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Lines(config, log)

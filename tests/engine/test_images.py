@@ -48,7 +48,7 @@ def have(context):
         settings = {"name": "test", "reference": f"{PREFIX}/test:1", "context": str(context)} | variables
         extra = json.dumps({f"container_image_{name}": value for name, value in settings.items()})
         return run(
-            *(BIN / "ansible-playbook", "--inventory", "localhost,", "tests/system/image.yml", "--extra-vars", extra),
+            *(BIN / "ansible-playbook", "--inventory", "localhost,", "tests/engine/image.yml", "--extra-vars", extra),
             *arguments,
         )
 

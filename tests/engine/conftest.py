@@ -1,7 +1,7 @@
 # Copyright: The wheelhouse.pypi contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What system tests share: the engine, and a log file for what takes long."""
+"""What tests on a container engine share: the engine, and a log file for what takes long."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOGS = ROOT / "build/test-logs"
 @pytest.fixture(scope="session")
 def engine():
     """A container engine on this machine, brought up by this project's own role."""
-    result = run(BIN / "ansible-playbook", "--inventory", "localhost,", "tests/system/engine.yml")
+    result = run(BIN / "ansible-playbook", "--inventory", "localhost,", "tests/engine/engine.yml")
     assert result.returncode == 0, str(result)
 
 
