@@ -276,6 +276,7 @@ def test_twenty_unchanged_runs_place_no_order(index, acme):
         ("alone-bare.wheelhouse.test", {"bare.wheelhouse.test"}),
         ("wildcard-wildcard", {"*.bare.wheelhouse.test", "bare.wheelhouse.test"}),
         ("address-address", set()),
+        ("packaged-packaged", {"bare.wheelhouse.test"}),
     ],
 )
 def test_certificate_was_taken_into_service_by_a_hook(copy, covered):
