@@ -43,7 +43,7 @@ def test_one_run_brings_up_both(make):
     result = make("pypi")
     assert result.returncode == 0, str(result)
     for port in PORTS.values():
-        assert result.says(f"http://localhost:{port}/ works: 9 of 9 checks passed.")
+        assert result.says(f"http://localhost:{port}/ works: 11 of 11 checks passed.")
 
 
 def test_given_passwords_are_the_ones_that_count(make):

@@ -89,7 +89,7 @@ def given(pair, root=None):
 def test_ca_of_our_own_is_made_and_clients_are_pointed_at_it(site):
     result = site.make("pypi", nginx_proxy_tls="selfsigned")
     assert result.returncode == 0, str(result)
-    assert result.says(f"{URL} works: 14 of 14 checks passed.")
+    assert result.says(f"{URL} works: 16 of 16 checks passed.")
     ca = site.place / "clients/ca.pem"
     assert requests.get(f"{URL}+api", verify=ca, timeout=10).status_code == 200
     assert requests.get(f"https://127.0.0.1:{TLS_PORT}/+api", verify=ca, timeout=10).status_code == 200
@@ -199,7 +199,7 @@ def test_bad_files_are_refused_before_the_first_change(site, bad, fault, on_host
 def test_given_files_go_live(site, good, root):
     result = site.make("pypi", **given(good, root))
     assert result.returncode == 0, str(result)
-    assert result.says(f"{URL} works: 14 of 14 checks passed.")
+    assert result.says(f"{URL} works: 16 of 16 checks passed.")
     assert served() in good.path.read_text()
 
 
@@ -209,7 +209,7 @@ def test_verification_tells_of_a_certificate_that_is_not_the_one_on_the_host(sit
     installed.write_text(other.path.read_text() + other.key.read_text())
     result = site.make("verify", **given(good, root))
     assert result.returncode != 0
-    assert result.says("1 of 14 checks failed"), str(result)
+    assert result.says("1 of 16 checks failed"), str(result)
     assert result.says("certificate is trusted: localhost serves the certificate")
 
 
@@ -223,7 +223,7 @@ def test_key_that_ansible_vault_encrypts_is_taken_whatever_its_mode(site, author
     site.set(**given(fine, root), nginx_proxy_hsts=False)
     result = run("make", "pypi", f"INVENTORY={site.inventory}", **environment)
     assert result.returncode == 0, str(result)
-    assert result.says(f"{URL} works: 13 of 13 checks passed."), "all but the one of HTTP Strict Transport Security"
+    assert result.says(f"{URL} works: 15 of 15 checks passed."), "all but the one of HTTP Strict Transport Security"
     assert served() in fine.path.read_text()
     assert "PRIVATE KEY" not in result.output
 

@@ -123,7 +123,7 @@ def test_check_mode_before_changes_nothing_and_says_what_it_would(make, bystande
 def test_up_brings_a_verified_index_and_says_how_to_use_it(make, place):
     result = make("pypi")
     assert result.returncode == 0, str(result)
-    assert "9 of 9 checks passed" in result.output
+    assert "11 of 11 checks passed" in result.output
     assert f"pip install --index-url {URL}/pypi/stable/+simple/ PACKAGE" in result.output
     assert f"uv pip install --default-index {URL}/pypi/stable/+simple/ PACKAGE" in result.output
     assert f"twine upload --config-file {place}/clients/pypirc --repository pypi-stable dist/*" in result.output
@@ -134,7 +134,7 @@ def test_up_again_changes_nothing(make):
     result = make("pypi")
     assert result.returncode == 0, str(result)
     assert result.changed == 0, str(result)
-    assert "9 of 9 checks passed" in result.output
+    assert "11 of 11 checks passed" in result.output
     assert incarnations() == before
 
 
@@ -197,7 +197,7 @@ def test_verify_tells_all_that_is_wrong_and_up_mends_it(make):
     assert "502" in broken.output
     mended = make("pypi")
     assert mended.returncode == 0, str(mended)
-    assert "9 of 9 checks passed" in mended.output
+    assert "11 of 11 checks passed" in mended.output
 
 
 def test_verify_collects_failures_and_cleans_up(make):
@@ -233,7 +233,7 @@ def test_lost_secrets_are_replaced_and_the_data_stays(make, package):
     run("rm", "-r", CONFIGURATION / "secrets")
     result = make("pypi")
     assert result.returncode == 0, str(result)
-    assert "9 of 9 checks passed" in result.output
+    assert "11 of 11 checks passed" in result.output
     assert listed() == package
 
 
