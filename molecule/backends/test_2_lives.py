@@ -118,7 +118,7 @@ def test_releases_move_to_the_other_backend_and_are_the_same_bytes(named):
     index = named("devpi-supervisord")
     moved = play(
         "playbooks/migrate.yml",
-        "all",
+        "all,localhost",
         migrate_from="pypiserver-systemd",
         migrate_to=index.name,
         migrate_index="pypi/stable",
