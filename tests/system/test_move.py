@@ -492,3 +492,10 @@ def test_the_playbook_refuses_bad_input(variables, said, playbook):
     assert result.returncode != 0
     assert result.says(said), str(result)
     assert result.changed == 0
+
+
+def test_the_playbook_does_not_move_nothing_without_a_word(playbook):
+    """What runs on the controller is left out by a limit that names the hosts alone."""
+    result = playbook("--limit", "old,new", **BETWEEN)
+    assert result.returncode != 0
+    assert result.says("--limit left out. Run it again without"), str(result)
