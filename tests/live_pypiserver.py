@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import http.client
 import io
 import json
@@ -17,13 +16,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tarfile
 import time
 import zipfile
 from pathlib import Path
 
 from commands import poll
+from environments import installed
 from tree import ROOT
 from urllib3.filepost import encode_multipart_formdata
 
@@ -31,17 +30,8 @@ SOFTWARE = ROOT / "roles/container_image/files/pypiserver"
 
 
 def environment() -> Path:
-    """The bin directory of a virtual environment under build/test/, made anew only when pins or Python have changed."""
-    requirements = SOFTWARE / "requirements.txt"
-    venv = ROOT / "build/test/pypiserver-venv"
-    mark = venv / "installed"
-    wanted = f"{sys.version} {hashlib.sha256(requirements.read_bytes()).hexdigest()}"
-    if not mark.exists() or mark.read_text() != wanted:
-        shutil.rmtree(venv, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        pip = [venv / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "--requirement", requirements], check=True)
-        mark.write_text(wanted)
+    """The bin directory of the server's virtual environment, with its programs."""
+    venv = installed("pypiserver")
     for program in SOFTWARE.iterdir():
         if program.is_file():
             shutil.copy(program, venv / "bin")

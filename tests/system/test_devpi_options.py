@@ -14,8 +14,9 @@ import pytest
 import requests
 import yaml
 from commands import BIN, run
+from environments import installed
 from tree import ROOT
-from unit.live_devpi import SOFTWARE, LiveDevpi, installed
+from unit.live_devpi import SOFTWARE, LiveDevpi
 
 PLAY = """
 - name: Make users and indexes
@@ -135,7 +136,7 @@ def indexes(devpi):
 
 def checked(path):
     return subprocess.run(
-        [installed(ROOT) / "bin/python", ROOT / SOFTWARE / "check-configuration", path],
+        [installed("devpi") / "bin/python", ROOT / SOFTWARE / "check-configuration", path],
         capture_output=True,
         text=True,
         check=False,
@@ -260,7 +261,7 @@ def test_options_come_to_the_server_and_win(play, tmp_path):
     )
     names = [name.replace("-", "_") for name in [*options, "role", "argon2-time-cost"]]
     heeded = subprocess.run(
-        [installed(ROOT) / "bin/python", "-W", "ignore", "-c", parsed, configuration, *names],
+        [installed("devpi") / "bin/python", "-W", "ignore", "-c", parsed, configuration, *names],
         capture_output=True,
         text=True,
         check=True,

@@ -21,6 +21,7 @@ import zipfile
 
 import pytest
 from commands import poll
+from environments import installed
 from tree import ROOT
 
 SOFTWARE = ROOT / "roles/container_image/files/pypiserver"
@@ -192,13 +193,9 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory):
+def python():
     """The Python of an environment as pypiserver has it, on a host and in its image."""
-    place = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", place], check=True)
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-    subprocess.run([place / "bin/python", *install, "-r", SOFTWARE / "requirements.txt"], check=True)
-    return place / "bin/python"
+    return installed("pypiserver") / "bin/python"
 
 
 @pytest.fixture

@@ -25,12 +25,12 @@ import pytest
 import yaml
 from authority import Authority
 from commands import BIN, poll, run
+from environments import installed
 from releases import releases, sdist, wheel
 from tree import ROOT
 from unit.live_devpi import LiveDevpi, free_port
 
 USER, PASSWORD = "mover", "moverpw-never-shown"
-PYPISERVER = ["pypiserver[passlib]==2.4.2", "bcrypt<5"]
 MODULE = "ansible_collections.wheelhouse.pypi.plugins.modules.index_copy"
 
 
@@ -64,12 +64,8 @@ def send(url, action, filename, content, **fields):
 
 
 @pytest.fixture(scope="session")
-def pypiserver_environment(tmp_path_factory):
-    venv = tmp_path_factory.mktemp("pypiserver") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    pip = [venv / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *PYPISERVER], check=True)
-    return venv
+def pypiserver_environment():
+    return installed("pypiserver")
 
 
 class Pypiserver:

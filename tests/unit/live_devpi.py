@@ -1,20 +1,17 @@
 # Copyright: The wheelhouse.pypi contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real devpi-server as the product runs it: same pins and hashes, its own venv under build/test/, same program."""
+"""A real devpi-server as the product runs it: same pins and hashes, same program."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
 import re
 import secrets
-import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -22,25 +19,11 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import requests
+from environments import installed
 
 SOFTWARE = "roles/container_image/files/devpi"
 # The secret is stretched at the start with 512 MiB and 5 s of work by default. These are for tests only.
 CHEAP_START = ("--argon2-memory-cost", "8192", "--argon2-time-cost", "2", "--argon2-parallelism", "1")
-
-
-def installed(root: Path) -> Path:
-    """The venv with devpi-server, made anew only when the pins or the Python have changed."""
-    requirements = root / SOFTWARE / "requirements.txt"
-    venv = root / "build/test/devpi-venv"
-    mark = venv / "installed"
-    wanted = f"{sys.version} {hashlib.sha256(requirements.read_bytes()).hexdigest()}"
-    if not mark.exists() or mark.read_text() != wanted:
-        shutil.rmtree(venv, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        pip = [venv / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "--requirement", requirements], check=True)
-        mark.write_text(wanted)
-    return venv
 
 
 def free_port() -> int:
@@ -54,7 +37,7 @@ def free_port() -> int:
 
 class LiveDevpi:
     def __init__(self, root: Path) -> None:
-        self.bin = installed(root) / "bin"
+        self.bin = installed("devpi") / "bin"
         self.program = root / SOFTWARE / "serve_index.py"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
