@@ -27,7 +27,7 @@ class Index:
         self.proxy = f"wheelhouse-{self.instance}-proxy"
         self.http = requests.Session()
         self.http.trust_env = False
-        # nginx may close an idle connection in the very moment in which a client uses it again: each request has its own.
+        # nginx may close an idle connection just when a client uses it again: each request has its own.
         self.http.headers["Connection"] = "close"
         # A machine that was restarted may have another address; clients go on asking for what the proxy knows.
         self.http.headers["Host"] = f"{self.run('hostname', '--ip-address')}:{self.port}"
