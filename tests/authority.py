@@ -53,7 +53,7 @@ WEAK_RSA = ("-newkey", "rsa:1024")
 
 def openssl(*words):
     """What an openssl command prints."""
-    done = subprocess.run(["openssl", *words], capture_output=True, text=True)
+    done = subprocess.run(["openssl", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -55,6 +55,7 @@ def run(*command, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        check=False,
     )
     return Result(done.returncode, done.stdout)
 

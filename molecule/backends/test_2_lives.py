@@ -43,9 +43,9 @@ def test_reload_of_the_proxy_drops_no_request(service):
 
     before = service.process(service.proxy)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        clients = [pool.submit(client) for _ in range(2)]
+        clients = [pool.submit(client) for _turn in range(2)]
         try:
-            for _ in range(5):
+            for _turn in range(5):
                 service.run(*command, "-c", configuration, "-s", "reload")
         finally:
             reloaded.set()

@@ -69,7 +69,7 @@ def test_secrets_are_readable_by_their_owner_alone(index):
         assert modes[f"/etc/wheelhouse/pypi/{path}"][1:] == (0o700, owner)
     secret = [
         path
-        for path, (kind, *_) in modes.items()
+        for path, (kind, *_rest) in modes.items()
         if kind == "f"
         and (
             path.endswith((".key", "settings.json", "cli.ini", "private_key.json"))
@@ -261,7 +261,7 @@ def test_twenty_unchanged_runs_place_no_order(index, acme):
     """As the play does it, and as the timer does. The play itself has run twice by now."""
     orders = acme.orders()
     for arguments in ((), ("--unless-settled",)):
-        for _ in range(10):
+        for _turn in range(10):
             done = index.renew(*arguments)
             assert (done.returncode, done.stdout) == (0, f"kept {NAME}\n"), done.stderr
     assert acme.orders() == orders
@@ -300,7 +300,7 @@ def test_cron_looks_for_renewal_at_a_minute_of_the_hosts_own():
         for line in execute("wheelhouse-tls-bare", "cat", "/etc/cron.d/wheelhouse-wildcard-renewal").stdout.splitlines()
         if "renew-certificates" in line
     ]
-    minute, hours, *_ = line.split()
+    minute, hours, *_rest = line.split()
     assert 0 <= int(minute) <= 59
     first, second = map(int, hours.split(","))
     assert second - first == 12

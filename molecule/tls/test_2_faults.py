@@ -71,7 +71,7 @@ def test_name_that_fails_is_not_tried_a_fifth_time_within_an_hour(index, acme):
     asked = {"certificates": [{"name": second, "domains": [second]}], "hook": [], "state": "/root/hasty.json"}
     index.run("rm", "-f", asked["state"])
     with acme.lie("servfail", second):
-        for _ in range(4):
+        for _turn in range(4):
             says(index.renew(**asked), f"could not validate {second}")
         orders = acme.orders()
         says(index.renew(**asked), "failed validation 4 times within the last hour", "the next attempt is possible at")

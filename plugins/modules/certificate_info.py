@@ -253,7 +253,7 @@ EXTENSIONS = 0xA3
 SUBJECT_ALT_NAME = bytes.fromhex("551d11")
 NAME_PARTS = {"550403": "CN", "550406": "C", "550407": "L", "550408": "ST", "55040a": "O", "55040b": "OU"}
 
-Talk = Callable[[ssl.SSLContext, str | None], tuple[bytes, str]]  # how a client makes a handshake and what it gets
+Talk = Callable[[ssl.SSLContext, "str | None"], tuple[bytes, str]]  # how a client makes a handshake and what it gets
 
 
 class CertificateError(Exception):

@@ -31,6 +31,7 @@ options:
       - The password of O(login_user). If it is given, the module logs in before it reads.
       - devpi-server shows users and indexes to everybody, unless a plugin of it forbids that.
     type: str
+    required: false
   name:
     description:
       - Read only this user, as C(user), with all indexes of the user, or only this index, as C(user/index).

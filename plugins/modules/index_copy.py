@@ -356,8 +356,8 @@ class Pypiserver(Index):
             for page, links in zip(pages, pool.map(self._links, pages), strict=True):
                 project = unquote(page.rstrip("/").rpartition("/")[2])
                 for link in links:
-                    url, _, fragment = link.partition("#")
-                    kind, _, value = fragment.partition("=")
+                    url, _hash, fragment = link.partition("#")
+                    kind, _equals, value = fragment.partition("=")
                     filename = unquote(url.rpartition("/")[2])
                     sha256 = value.lower() if kind == "sha256" else ""
                     releases.append(Release(filename, url, sha256, project, version(filename, project)))
@@ -430,7 +430,7 @@ class Devpi(Index):
         releases, left = [], []
         for link, project, number in links:
             # The server writes the address that it is known by, which need not be the one that it is asked at.
-            _, own, path = urlsplit(link["href"]).path.partition(f"/{self.name}/+f/")
+            _before, own, path = urlsplit(link["href"]).path.partition(f"/{self.name}/+f/")
             filename = unquote(path.rpartition("/")[2])
             if not own:
                 continue

@@ -70,7 +70,7 @@ def main():
     print(f"\n{'':42}{'default':>9}{'ours':>9}{'ratio':>8}{'target':>8}")
     for shelf, page, before, after in rows:
         print(f"{shelf + ', ' + page:42}{before:9.0f}{after:9.0f}{after / before:8.0f}{'≥ ' + str(TARGET):>8}")
-    sys.exit(any(after / before < TARGET for _, _, before, after in rows))
+    sys.exit(any(after / before < TARGET for _shelf, _page, before, after in rows))
 
 
 @contextmanager

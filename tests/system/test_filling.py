@@ -418,7 +418,7 @@ def test_a_file_with_another_hash_than_is_wanted_is_not_taken_for_it(lab):
 
 
 def test_a_file_with_hashes_for_some_is_refused_with_pips_reason(lab):
-    app, _ = lab.publish("app", "1.0", ["lib"]), lab.publish("lib", "1.0")
+    app, _lib = lab.publish("app", "1.0", ["lib"]), lab.publish("lib", "1.0")
     listed = lab.write(f"app==1.0 --hash=sha256:{sha256(app)}\n")
     assert re.search(r"must have their versions pinned with ==. These do not: lib from \S+ \(from app==1.0\)",
                      lab.fails("--requirements", listed))  # fmt: skip
@@ -526,7 +526,9 @@ def test_who_was_faster_keeps_the_name(lab):
 def test_a_file_that_cannot_be_written_whole_is_not_there_at_all(lab):
     own = wheel(lab.work, "own", "1.0", text="x = 1\n" * 5000)
     limit = ["prlimit", f"--fsize={own.stat().st_size - 1}", PROGRAM]
-    done = subprocess.run([*limit, lab.packages, "--file", own], env=lab.environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [*limit, lab.packages, "--file", own], env=lab.environment, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, lab.names(), lab.leftovers()) == (1, "", [], [])
     assert "File too large" in done.stderr
     assert "Mend what this names (free space, who may write there) and run it again." in done.stderr
@@ -580,7 +582,7 @@ def test_a_kill_at_any_moment_leaves_nothing_that_the_next_run_does_not_mend(lab
         process.communicate()
         seen.add((len(lab.names()), (lab.packages / ".fill-index").exists()))
         listed_files_are_whole(lab)
-    assert any(left for _, left in seen), "no kill came while there was something to leave behind"
+    assert any(left for _names, left in seen), "no kill came while there was something to leave behind"
     lab.added("--requirement", "app")
     assert lab.names() == sorted(f"{name}-1.0-py3-none-any.whl" for name in ("app", *needs))
     listed_files_are_whole(lab)
@@ -611,7 +613,7 @@ def test_told_to_stop_it_ends_pip_and_leaves_nothing_behind(lab):
 def test_two_at_once_take_turns(lab):
     lab.publish("app", "1.0", ["lib"], kind=sdist, build="import time; time.sleep(1)")
     lab.publish("lib", "1.0")
-    runs = [lab.start("--requirement", "app") for _ in range(3)]
+    runs = [lab.start("--requirement", "app") for _turn in range(3)]
     said = [process.communicate(timeout=60) for process in runs]
     assert [process.returncode for process in runs] == [0, 0, 0]
     assert sorted(said) == [

@@ -185,7 +185,7 @@ def start(tmp_path, source, destination, check=False):
 @pytest.fixture
 def move(tmp_path):
     def move(source, destination, check=False):
-        output, _ = start(tmp_path, source.side, destination.side, check).communicate(timeout=120)
+        output, _nothing = start(tmp_path, source.side, destination.side, check).communicate(timeout=120)
         assert PASSWORD not in output
         return json.loads(output)
 
@@ -330,7 +330,7 @@ def test_a_wrong_password_is_told_before_anything_is_sent(kind, pypiserver, inde
     for wrong_side in ("source", "destination"):
         sides = {"source": source.side, "destination": destination.side}
         sides[wrong_side] = {**sides[wrong_side], "password": "wrong-never-shown"}
-        output, _ = start(tmp_path, **sides).communicate(timeout=60)
+        output, _nothing = start(tmp_path, **sides).communicate(timeout=60)
         assert "wrong-never-shown" not in output
         assert "Check username and password" in json.loads(output)["msg"]
     assert not destination.holds
@@ -354,7 +354,7 @@ def test_who_may_not_upload_is_told_once(pypiserver, index, move):
 )
 def test_a_destination_that_is_none(change, said, pypiserver, index, tmp_path):
     source = pypiserver(wheel("one", "1.0"))
-    output, _ = start(tmp_path, source.side, {**index().side, **change}).communicate(timeout=60)
+    output, _nothing = start(tmp_path, source.side, {**index().side, **change}).communicate(timeout=60)
     result = json.loads(output)
     assert result["failed"]
     assert said in result["msg"]
@@ -364,7 +364,7 @@ def test_a_server_of_the_other_kind(pypiserver, index, tmp_path):
     old, new = pypiserver(wheel("one", "1.0")).side, index().side
     swapped = {**old, "kind": "devpi", "index": "a/b"}, {**new, "kind": "pypiserver", "index": None}
     for source, destination in ((swapped[0], new), (old, swapped[1])):
-        output, _ = start(tmp_path, source, destination).communicate(timeout=60)
+        output, _nothing = start(tmp_path, source, destination).communicate(timeout=60)
         assert "Check url and kind" in json.loads(output)["msg"]
 
 
@@ -404,7 +404,7 @@ def test_a_source_with_a_certificate_of_its_own_ca(site_with_tls, index, tmp_pat
     destination = index()
     for trusted in ("", ca):
         source = {"kind": "pypiserver", "url": url, "ca_content": trusted}
-        output, _ = start(tmp_path, source, destination.side).communicate(timeout=60)
+        output, _nothing = start(tmp_path, source, destination.side).communicate(timeout=60)
         result = json.loads(output)
         assert ("failed" in result) == (not trusted), output
         assert trusted or "Name the CA in ca_content" in result["msg"]

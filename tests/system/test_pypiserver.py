@@ -76,7 +76,8 @@ def test_index_listens_on_a_socket_for_its_group_and_writes_nowhere_else(index, 
 
 def processes(server):
     """The server and its workers."""
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(server.process.pid)], capture_output=True, text=True)
+    ps = ["ps", "-o", "pid=", "--ppid", str(server.process.pid)]
+    children = subprocess.run(ps, capture_output=True, text=True, check=False)
     return [server.process.pid, *map(int, children.stdout.split())]
 
 
@@ -101,7 +102,11 @@ def test_index_listens_on_loopback_when_it_has_a_port_and_tools_work_with_it(ind
 
 def tool(name, *arguments):
     return subprocess.run(
-        [BIN / "python", "-m", name, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [BIN / "python", "-m", name, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
 
 
@@ -129,15 +134,15 @@ def test_users_come_go_and_change_while_the_server_runs(index):
     server = index(users=ALICE, authenticate=["list"])
     for user, allowed in {RIGHT: True, ("bob", "right"): False}.items():
         assert (server.get("/simple/", user=user)[0] == 200) == allowed
-    for _ in range(10):  # every worker, at once, whatever it remembers
+    for _turn in range(10):  # every worker, at once, whatever it remembers
         server.htpasswd.write_text(BOB)
-        assert {server.get("/simple/", user=RIGHT)[0] for _ in range(6)} == {403}
-        assert {server.get("/simple/", user=("bob", "right"))[0] for _ in range(6)} == {200}
+        assert {server.get("/simple/", user=RIGHT)[0] for _turn in range(6)} == {403}
+        assert {server.get("/simple/", user=("bob", "right"))[0] for _turn in range(6)} == {200}
         replacement = server.htpasswd.with_name("new")
         replacement.write_text(ALICE)
         replacement.rename(server.htpasswd)
-        assert {server.get("/simple/", user=("bob", "right"))[0] for _ in range(6)} == {403}
-        assert {server.get("/simple/", user=RIGHT)[0] for _ in range(6)} == {200}
+        assert {server.get("/simple/", user=("bob", "right"))[0] for _turn in range(6)} == {403}
+        assert {server.get("/simple/", user=RIGHT)[0] for _turn in range(6)} == {200}
     server.htpasswd.unlink()
     assert server.get("/simple/", user=RIGHT)[0] == 403
     server.htpasswd.write_text(ALICE.replace("alice", "alice "))
@@ -148,7 +153,7 @@ def test_a_line_that_is_no_hash_locks_one_user_out_and_is_named_in_the_log(index
     server = index(users="\n".join([*BAD_LINES, ALICE]) + "\n", authenticate=["list"])
     assert server.get("/simple/", user=RIGHT)[0] == 200
     for line in BAD_LINES:
-        name, _, value = line.partition(":")
+        name, _colon, value = line.partition(":")
         for password in ("right", value, "", "x" * 5000, "with\0nul"):
             assert server.get("/simple/", user=(name, password))[0] == 403
     assert server.get("/simple/", user=("alice", "x" * 5000))[0] == 403
@@ -169,10 +174,10 @@ SLOW = (
 def test_a_password_is_compared_once_while_its_hash_is_the_same(index):
     """A hash of 656,000 rounds, Ansible's default, takes 0.4 s or more; a client sends its password every time."""
     server = index(users=SLOW, authenticate=["list"])
-    for _ in range(10):
+    for _turn in range(10):
         server.get("/simple/", user=RIGHT)  # until every worker has seen it
     begun = time.monotonic()
-    for _ in range(20):
+    for _turn in range(20):
         assert server.get("/simple/", user=RIGHT)[0] == 200
         assert time.monotonic() - begun < 4
     assert server.get("/simple/", user=WRONG)[0] == 403
@@ -206,7 +211,7 @@ def test_of_two_uploads_of_one_file_at_once_exactly_one_wins(index):
     with ThreadPoolExecutor(2) as pool:
         for turn in range(20):
             name = wheel(version=f"1.{turn}")[0]
-            contents = [wheel(version=f"1.{turn}", padding=100_000)[1] for _ in range(2)]
+            contents = [wheel(version=f"1.{turn}", padding=100_000)[1] for _turn in range(2)]
             barrier = threading.Barrier(2)
 
             def send(content, name=name, barrier=barrier):
@@ -229,13 +234,13 @@ def test_an_upload_that_is_killed_leaves_nothing_that_is_listed(index):
         sent[name] = content
         answers = []
 
-        def send(name=name, content=content, answers=answers):
+        def send(name, content, answers):
             try:
                 answers.append(server.upload(name, content)[0])
             except OSError:
                 answers.append(None)
 
-        sender = threading.Thread(target=send)
+        sender = threading.Thread(target=send, args=(name, content, answers))
         begun = time.monotonic()
         sender.start()
         if turn:
@@ -267,7 +272,7 @@ def test_start_leaves_an_upload_alone_that_is_going_on(index):
         path.write_bytes(b"half")
     server.kill()
     with subprocess.Popen(["flock", "--exclusive", held, "cat"], stdin=subprocess.PIPE) as holder:
-        poll(lambda: subprocess.run(["flock", "--nonblock", held, "true"]).returncode, 5)
+        poll(lambda: subprocess.run(["flock", "--nonblock", held, "true"], check=False).returncode, 5)
         server.start()
         assert server.files() == sorted([held.name, foreign.name])
         holder.stdin.close()
@@ -457,7 +462,7 @@ def test_read_only_index_serves_and_refuses(index, tmp_path):
 def test_changes_by_hand_are_seen_by_every_worker_at_once(index):
     """Written, then read from every worker, 300 times: no answer is of before the write."""
     server = index(workers=2, threads=2)
-    connections = [server.connect() for _ in range(8)]  # kept open, so that each stays with its worker
+    connections = [server.connect() for _turn in range(8)]  # kept open, so that each stays with its worker
     pages = {}
     stale = []
 
@@ -632,7 +637,7 @@ def test_a_worker_that_dies_is_replaced(index):
 def test_settings_that_cannot_be_meant_end_the_server_in_a_sentence(tmp_path, settings, sentence):
     server = LivePypiserver(tmp_path, **settings)
     ended = subprocess.run(
-        [server.bin / "index-server"], env=server.environ, capture_output=True, text=True, timeout=20
+        [server.bin / "index-server"], env=server.environ, capture_output=True, text=True, timeout=20, check=False
     )
     assert ended.returncode == 1
     assert sentence in ended.stderr

@@ -38,7 +38,11 @@ A, B = wheel("a"), wheel("b", Requires_Python=">=3.9")
 @pytest.fixture
 def servers(monkeypatch):
     script = ScriptedIndexes()
-    monkeypatch.setattr(HTTPAdapter, "send", lambda self, request, **settings: script.send(self, request, **settings))
+
+    def send(adapter, request, **settings):
+        return script.send(adapter, request, **settings)
+
+    monkeypatch.setattr(HTTPAdapter, "send", send)
     yield script
     never = script.answers.keys() - {call[:2] for call in script.asked}
     assert not never, f"never called: {never}"
@@ -220,7 +224,7 @@ def test_who_may_not_upload_is_not_asked_again(status, servers, copy):
     assert f"got {status} 'Not you'" in result["msg"]
     assert "Check username and password" in result["msg"]
     assert not result["copied"]
-    assert len([1 for method, url, *_ in servers.asked if (method, url) == ("POST", UPLOAD)]) < 20
+    assert len([1 for method, url, *_rest in servers.asked if (method, url) == ("POST", UPLOAD)]) < 20
 
 
 @pytest.mark.parametrize("known", [True, False])

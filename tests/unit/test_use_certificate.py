@@ -157,7 +157,7 @@ class Proxy:
         }
         settings.write_text(json.dumps(usual | self.says))
         command = [sys.executable, PROGRAM, settings, self.name, *words]
-        return subprocess.run(command, capture_output=True, text=True, **options)
+        return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
     def use(self, pair, *words, **options):
         return self.run(pair.path, pair.key, *words, **options)
@@ -201,7 +201,7 @@ def pairs(tmp_path_factory):
     """Three for the same name, each with the intermediate CA behind it."""
     authority = Authority(tmp_path_factory.mktemp("authority"))
     ca = authority.issue_ca("/CN=Intermediate", authority.issue_ca("/CN=Root"))
-    return [authority.issue("/CN=leaf", ca, f"DNS:{NAME}").with_chain() for _ in range(3)]
+    return [authority.issue("/CN=leaf", ca, f"DNS:{NAME}").with_chain() for _turn in range(3)]
 
 
 @pytest.fixture
@@ -368,7 +368,7 @@ def test_nginx_does_not_accept_a_key_of_another_certificate(running, old, new):
 
 def test_nginx_does_not_accept_its_configuration_at_the_first_installation(proxy, old):
     proxy.refuse("test", b"nginx: [emerg] nonsense")
-    for _ in range(2):
+    for _turn in range(2):
         fails(proxy.use(old), "nginx does not accept its configuration", "nginx: [emerg] nonsense")
         assert proxy.kept() == {f"{NAME}.pem": content(old)}
         assert proxy.calls() == ["test"]
@@ -519,7 +519,7 @@ def test_settings_that_are_none(text, said, running, old, new):
         settings.write_bytes(text)
     with running.stays(old):
         done = subprocess.run(
-            [sys.executable, PROGRAM, settings, NAME, new.path, new.key], capture_output=True, text=True
+            [sys.executable, PROGRAM, settings, NAME, new.path, new.key], capture_output=True, text=True, check=False
         )
         fails(done, str(settings), said)
 

@@ -118,7 +118,7 @@ def _expect_one(members, pattern: re.Pattern[str]) -> None:
 
 
 def _compare(filename: str, named: tuple[str, str], metadata: bytes) -> None:
-    fields, _ = parse_email(metadata)
+    fields, _unknown = parse_email(metadata)
     name, version = fields.get("name", ""), fields.get("version", "")
     if canonicalize_name(name) != canonicalize_name(named[0]):
         raise ValueError(f"{filename} is named after the project {named[0]!r}, but its metadata names {name!r}.")

@@ -73,7 +73,7 @@ def _parse(path: Path, complaints: list[str]) -> dict[str, str]:
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="surrogateescape").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        name, _, rest = line.partition(":")
+        name, _colon, rest = line.partition(":")
         value = rest.split(":")[0].strip()
         if _usable(value):
             hashes.setdefault(name, value)
