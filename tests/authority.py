@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import threading
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -163,3 +165,46 @@ class Listener:
                     self._answer(connection)
                 except OSError:  # the client turned away, as one that refuses a certificate does
                     continue
+
+
+# What a Listener may answer
+
+
+def server(pair, oldest=None, newest=None, names=None):
+    """What a Listener answers as a TLS server with that pair."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.path, pair.key)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        if oldest:
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")
+            context.minimum_version = oldest
+        if newest:
+            context.maximum_version = newest
+    if names:
+        refuse = ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+        context.sni_callback = lambda _connection, name, _context: None if name in names else refuse
+
+    def answer(connection):
+        with context.wrap_socket(connection, server_side=True) as client:
+            client.recv(1)  # until the client goes
+
+    return answer
+
+
+def refusing_old(answer, refuse):
+    """Answer as told, but to who speaks nothing newer than TLS 1.1 as `refuse` does."""
+
+    def answer_or_refuse(connection):
+        hello = b""
+        while len(hello) < 11:
+            hello = connection.recv(11, socket.MSG_PEEK)
+        # TLS 1.2 and 1.3 both write 3.3 here
+        (refuse if hello[9:11] < b"\x03\x03" else answer)(connection)
+
+    return answer_or_refuse
+
+
+def speak_http(connection):
+    connection.recv(4096)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")

@@ -1,66 +1,39 @@
 # Copyright: The wheelhouse.pypi contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which tests run at the same time, where pytest is told to run two."""
+"""How tests call a module, and where they find what they share."""
 
 from __future__ import annotations
 
-from xdist.scheduler import LoadScopeScheduling
+import importlib
+import json
+import sys
+from pathlib import Path
 
-ALONE = "what has the container engine to itself"
-# Scenarios have hosts of their own, so several may run at a time. Two workers, each of which knows one ahead, end at
-# about the same time in this order: the longest, a short one behind it, and the others beside.
-SCENARIOS = ["[tls]", "[default]", "[backends]", "[engine]"]
+import pytest
+from ansible.module_utils.testing import patch_module_args
 
+TESTS = Path(__file__).resolve().parent
+# ansible-test does not read pytest.ini, which says the same. Behind it the collection, from a checkout:
+# ansible_collections is a namespace package, so this adds to what is installed.
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "collections")]
 
-def _line(nodeid):
-    """The line of tests that a test is in: within a line they run one after the other, in order."""
-    file = nodeid.partition("::")[0]
-    if file == "engine/test_molecule.py":
-        return nodeid
-    return ALONE if file.startswith("engine/") else file
-
-
-class Lines(LoadScopeScheduling):
-    """What looks at all that is on the engine has it alone: scenarios wait for it, or come after it."""
-
-    def _split_scope(self, nodeid):
-        return _line(nodeid)
-
-    def _assign_work_unit(self, node):
-        for line in self.workqueue:
-            if self._may_run(node, line):
-                self.workqueue.move_to_end(line, last=False)
-                return super()._assign_work_unit(node)
-
-    def _reschedule(self, node):
-        if not self.workqueue or self._pending_of(self.assigned_work[node]) < 2:
-            super()._reschedule(node)
-
-    def mark_test_complete(self, node, item_index, duration=0):
-        super().mark_test_complete(node, item_index, duration)
-        for other in self.nodes:
-            if other is not node:
-                self._reschedule(other)
-
-    def _may_run(self, node, line):
-        if not line.startswith("engine/") or ALONE in self.assigned_work[node]:
-            return True
-        alone = [lines[ALONE] for lines in self.assigned_work.values() if ALONE in lines]
-        return ALONE not in self.workqueue and all(all(tests.values()) for tests in alone)
+pytest_plugins = ["lines"]
 
 
-def pytest_collection_modifyitems(items):
-    """The line that others wait for begins, scenarios end."""
+@pytest.fixture
+def run_module(capsys):
+    """Run a module as Ansible does, JSON in and JSON out, and see that no secret comes out."""
 
-    def rank(item):
-        line = _line(item.nodeid)
-        if not line.startswith("engine/"):
-            return 0 if line == ALONE else 1
-        return 2 + next((place for place, end in enumerate(SCENARIOS) if line.endswith(end)), len(SCENARIOS))
+    def run(module, args, secrets=()):
+        main = importlib.import_module(f"ansible_collections.wheelhouse.pypi.plugins.modules.{module}").main
+        with patch_module_args(args), pytest.raises(SystemExit) as end:
+            main()
+        output = capsys.readouterr().out
+        for secret in (args.get("login_password"), args.get("password"), *secrets):
+            assert not secret or secret not in output
+        result = json.loads(output)
+        assert bool(end.value.code) == result.get("failed", False)
+        return result
 
-    items.sort(key=rank)
-
-
-def pytest_xdist_make_scheduler(config, log):
-    return Lines(config, log)
+    return run

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import requests
 from commands import poll
+from live_devpi import free_port
 from live_pypiserver import LivePypiserver, environment, sdist
-from unit.live_devpi import free_port
 
 SECONDS, CONNECTIONS = 5, 16
 TARGET = 20

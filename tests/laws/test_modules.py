@@ -46,7 +46,7 @@ def options(module):
 @every_module
 def test_module_has_unit_tests(module):
     """A module that nothing calls in check mode, with a diff and twice is not finished."""
-    assert (ROOT / f"tests/unit/test_{module.stem}.py").is_file()
+    assert (ROOT / f"tests/unit/plugins/modules/test_{module.stem}.py").is_file()
 
 
 @every_module

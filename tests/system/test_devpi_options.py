@@ -15,8 +15,8 @@ import requests
 import yaml
 from commands import BIN, run
 from environments import installed
+from live_devpi import SOFTWARE, LiveDevpi
 from tree import ROOT
-from unit.live_devpi import SOFTWARE, LiveDevpi
 
 PLAY = """
 - name: Make users and indexes
@@ -77,7 +77,7 @@ FEW = {"pypi_server_users": USERS[1:], "pypi_server_groups": {"team": []}, "pypi
 
 @pytest.fixture
 def devpi():
-    with LiveDevpi(ROOT) as server:
+    with LiveDevpi() as server:
         yield server
 
 

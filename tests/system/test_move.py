@@ -26,9 +26,9 @@ import yaml
 from authority import Authority
 from commands import BIN, poll, run
 from environments import installed
+from live_devpi import LiveDevpi, free_port
 from releases import releases, sdist, wheel
 from tree import ROOT
-from unit.live_devpi import LiveDevpi, free_port
 
 USER, PASSWORD = "mover", "moverpw-never-shown"
 MODULE = "ansible_collections.wheelhouse.pypi.plugins.modules.index_copy"
@@ -128,7 +128,7 @@ def pypiserver(pypiserver_environment, tmp_path):
 
 @pytest.fixture(scope="session")
 def devpi():
-    with LiveDevpi(ROOT) as server:
+    with LiveDevpi() as server:
         root = {"user": "root", "password": server.password}
         assert ask("PUT", f"{server.url}{USER}", {"password": PASSWORD}, **root)[0] == 201
         yield server

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 from commands import BIN, poll
+from live_devpi import free_port
 from live_pypiserver import LivePypiserver, form, sdist, wait_for_exit, wheel
-from unit.live_devpi import free_port
 
 # What `htpasswd -n -5` and `htpasswd -n -B` print for the password "right", and lines that no server may die of.
 ALICE = "alice:$6$saltsalt$gzY3OAolfMFSB9Ld7iMdOQlViFqO3IOPeU0zkHsD.58tcMxRAFD0Qjfi2sjus3i.8aqWarEvFPREqzp18Jm291"

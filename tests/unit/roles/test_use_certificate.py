@@ -21,12 +21,12 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 from authority import Authority, Listener
+from tree import ROOT
 
-PROGRAM = Path(__file__).resolve().parents[2] / "roles/nginx_proxy/files/use-certificate"
+PROGRAM = ROOT / "roles/nginx_proxy/files/use-certificate"
 NAME = "pypi.example.com"
 SHORT = 0.3
 

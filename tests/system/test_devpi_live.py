@@ -9,13 +9,31 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from live_devpi import LiveDevpi
+from tree import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 # A port nobody listens on, and no list of projects: the mirrors of these tests never ask anybody anything.
 UPSTREAM = {"mirror_url": "http://127.0.0.1:9/simple/", "mirror_no_project_list": True}
+
+
+@pytest.fixture(scope="module")
+def live_devpi():
+    """A real devpi-server, with nothing in it but its user root."""
+    with LiveDevpi() as server:
+        yield server
+
+
+@pytest.fixture
+def live(live_devpi, run_module):
+    """Run a module against the real server."""
+
+    def run(module, check=False, **args):
+        connection = {"url": live_devpi.url, "login_password": live_devpi.password, "_ansible_check_mode": check}
+        return run_module(module, {**connection, **args})
+
+    return run
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from urllib.request import Request, urlopen
 
 import requests
 from environments import installed
+from tree import ROOT
 
 SOFTWARE = "roles/container_image/files/devpi"
 # The secret is stretched at the start with 512 MiB and 5 s of work by default. These are for tests only.
@@ -36,9 +37,9 @@ def free_port() -> int:
 
 
 class LiveDevpi:
-    def __init__(self, root: Path) -> None:
+    def __init__(self) -> None:
         self.bin = installed("devpi") / "bin"
-        self.program = root / SOFTWARE / "serve_index.py"
+        self.program = ROOT / SOFTWARE / "serve_index.py"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self.password = secrets.token_urlsafe(24)

@@ -9,16 +9,10 @@ import json
 import shutil
 import socket
 import ssl
-import sys
-import warnings
 from datetime import UTC, datetime
-from functools import partial
 
 import pytest
-import yaml
-from authority import RSA, WEAK_RSA, Authority, Listener, Pair, openssl
-from commands import BIN
-from commands import run as command
+from authority import RSA, WEAK_RSA, Authority, Listener, Pair, openssl, refusing_old, server, speak_http
 
 NAME = "pypi.example.com"
 DAY = 24 * 3600
@@ -64,28 +58,6 @@ def look(run_module, root):
         return result
 
     return look
-
-
-def server(pair, oldest=None, newest=None, names=None):
-    """What a Listener answers as a TLS server with that pair."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pair.path, pair.key)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        if oldest:
-            context.set_ciphers("DEFAULT:@SECLEVEL=0")
-            context.minimum_version = oldest
-        if newest:
-            context.maximum_version = newest
-    if names:
-        refuse = ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
-        context.sni_callback = lambda _connection, name, _context: None if name in names else refuse
-
-    def answer(connection):
-        with context.wrap_socket(connection, server_side=True) as client:
-            client.recv(1)  # until the client goes
-
-    return answer
 
 
 @pytest.fixture
@@ -336,19 +308,6 @@ def test_files_that_are_not_there(good, tmp_path, look):
     assert f"got {tmp_path}: Is a directory." in look(good, path=str(tmp_path))["msg"]
 
 
-def test_files_that_ansible_vault_encrypted(good, tmp_path, look):
-    encrypted, password = tmp_path / "encrypted", tmp_path / "password"
-    password.write_text("anything")
-    for option, plain in (("path", good.path), ("privatekey_path", good.key), ("ca_path", good.path)):
-        shutil.copy(plain, encrypted)
-        done = command(BIN / "ansible-vault", "encrypt", "--vault-password-file", password, encrypted)
-        assert done.returncode == 0, done
-        assert look(good, **{option: str(encrypted)})["msg"] == (
-            f"Expected PEM in {encrypted}, got $ANSIBLE_VAULT: is it encrypted by ansible-vault? "
-            "Bring it here with ansible.builtin.copy, which decrypts it."
-        )
-
-
 def test_files_without_a_certificate(good, tmp_path, look):
     der = tmp_path / "leaf.der"
     openssl("x509", "-in", good.path, "-outform", "DER", "-out", der)
@@ -531,19 +490,6 @@ def test_old_protocols(oldest, accepted, good, ask):
     assert result["problems"] == []
 
 
-def refusing_old(answer, refuse):
-    """Answer as told, but to who speaks nothing newer than TLS 1.1 as `refuse` does."""
-
-    def answer_or_refuse(connection):
-        hello = b""
-        while len(hello) < 11:
-            hello = connection.recv(11, socket.MSG_PEEK)
-        # TLS 1.2 and 1.3 both write 3.3 here
-        (refuse if hello[9:11] < b"\x03\x03" else answer)(connection)
-
-    return answer_or_refuse
-
-
 def hang_up(connection):
     connection.recv(4096)
 
@@ -567,11 +513,6 @@ def test_a_server_that_is_too_old(good, ask):
     message = ask(server(good, ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1))["msg"]
     assert message.startswith("Expected TLS 1.2 or newer at 127.0.0.1:PORT, got: ")
     assert message.endswith(". Check port, and that the server speaks TLS there.")
-
-
-def speak_http(connection):
-    connection.recv(4096)
-    connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
 
 
 @pytest.mark.parametrize("answer", [speak_http, hang_up])
@@ -611,74 +552,3 @@ def test_a_host_that_does_not_resolve(look):
     message = look(host="nowhere.invalid")["msg"]
     assert message.startswith("Expected that nowhere.invalid resolves, got: ")
     assert message.endswith(". Check host and the name servers of this host, or set connect_to.")
-
-
-# Warnings: within this process Ansible shows them and does not return them, so these are runs of ansible itself
-
-
-@pytest.fixture
-def play(tmp_path):
-    """What a play gets to see of the module."""
-
-    def play(environment=(), **args):
-        playbook, seen = tmp_path / "play.yml", tmp_path / "seen"
-        tasks = [
-            {"wheelhouse.pypi.certificate_info": args, "register": "looked"},
-            {"ansible.builtin.copy": {"content": "{{ looked | to_json }}", "dest": str(seen), "mode": "0600"}},
-        ]
-        variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-        playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "vars": variables, "tasks": tasks}]))
-        done = command(BIN / "ansible-playbook", "-i", "localhost,", playbook, **dict(environment))
-        assert done.returncode == 0, done
-        result = json.loads(seen.read_text())
-        assert all(done.says(" ".join(warning.split())) for warning in result.get("warnings", []))
-        return result
-
-    return play
-
-
-def test_a_chain_that_newer_clients_may_refuse(authority, play):
-    """A root as many have made by hand, without keyUsage."""
-    careless = authority.issue_ca("/CN=Careless root", section="careless_root")
-    pair = authority.issue("/CN=leaf", careless, f"DNS:{NAME}")
-    args = {"path": str(pair.path), "privatekey_path": str(pair.key), "ca_path": str(careless.path), "names": [NAME]}
-    result = play(**args)
-    assert result["problems"] == []
-    assert result["warnings"] == [
-        f"The certificate in {pair.path} is accepted by Python up to 3.12, but clients with Python 3.13 or newer may "
-        "refuse it (VERIFY_X509_STRICT): CA cert does not include key usage extension. Have it, or the CA, issued anew "
-        "without that."
-    ]
-
-
-def test_old_protocols_that_could_not_be_tried(good, root, play):
-    """The first answer makes no sense, so it tells nothing."""
-    with Listener(refusing_old(server(good), speak_http)) as listener:
-        host = {"host": NAME, "connect_to": "127.0.0.1", "port": listener.port, "ca_path": str(root.path)}
-        result = play(**host)
-    assert result["old_protocols"] is None
-    assert result["problems"] == []
-    [warning] = result["warnings"]
-    assert warning.startswith(f"Whether {NAME}:{listener.port} accepts TLSv1 (")
-    assert ") and TLSv1.1 (" in warning
-    assert warning.endswith(") is not known: it could not be tried from this host. Look from another one.")
-
-
-def test_old_protocols_that_this_host_does_not_speak(good, root, tmp_path, play):
-    """One cannot be tried, and is not called refused; the other can."""
-    settings = tmp_path / "openssl.cnf"
-    settings.write_text(
-        "openssl_conf = all\n[all]\nssl_conf = tls\n[tls]\nsystem_default = default\n[default]\nProtocol = -TLSv1\n"
-    )
-    play = partial(play, {"OPENSSL_CONF": str(settings)}, host=NAME, connect_to="127.0.0.1", ca_path=str(root.path))
-    with Listener(server(good)) as listener:
-        result = play(port=listener.port)
-    assert result["old_protocols"] is None
-    assert [warning.split(" (")[0] for warning in result["warnings"]] == [
-        f"Whether {NAME}:{listener.port} accepts TLSv1"
-    ]
-
-    with Listener(server(good, ssl.TLSVersion.TLSv1)) as listener:
-        result = play(port=listener.port)
-    assert result["old_protocols"] == ["TLSv1.1"]
-    assert len(result["warnings"]) == 1

@@ -18,8 +18,9 @@ import time
 from pathlib import Path
 
 import pytest
+from tree import ROOT
 
-PROGRAM = Path(__file__).resolve().parents[2] / "roles/certbot/files/renew-certificates"
+PROGRAM = ROOT / "roles/certbot/files/renew-certificates"
 NAME = "pypi.example.com"
 BACKOFF = 0.04
 

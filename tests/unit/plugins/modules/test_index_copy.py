@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import io
 import zipfile
 from pathlib import Path
 
 import pytest
 import requests
-from conftest import MODULES
+from ansible_collections.wheelhouse.pypi.plugins.modules import index_copy
 from requests.adapters import HTTPAdapter
 from scripted_indexes import DEVPI, NEW, OLD, PASSWORD, TOKEN, ScriptedIndexes
 
@@ -129,7 +128,7 @@ def test_copy_to_pypiserver_without_metadata(servers, copy):
     ],
 )
 def test_the_form_fits_the_name_of_the_file(name, metadata, form, servers, copy, monkeypatch):
-    monkeypatch.setattr(importlib.import_module(f"{MODULES}.index_copy"), "check_whole", lambda _path: None)
+    monkeypatch.setattr(index_copy, "check_whole", lambda _path: None)
     project = "a-a" if name.startswith("A_") else "a"
     file = (name, wheel("a", **metadata)[1] if metadata else b"no archive")
     servers.pypiserver(OLD, **{project: file}).login(NEW).devpi(NEW, INDEX).on("POST", UPLOAD)
@@ -250,7 +249,7 @@ def test_the_source_sends_what_it_does_not_list(servers, copy):
 
 @pytest.mark.parametrize(("after", "said"), [({}, "does not list it"), ({"a": ("1.0", A[0], b"x")}, "sends SHA-256")])
 def test_what_does_not_arrive_whole_is_found(after, said, servers, copy, monkeypatch):
-    monkeypatch.setattr(importlib.import_module(f"{MODULES}.index_copy"), "PATIENCE", 0)
+    monkeypatch.setattr(index_copy, "PATIENCE", 0)
     servers.pypiserver(OLD, a=A).login(NEW).devpi(NEW, INDEX).on("POST", UPLOAD).devpi(NEW, INDEX, **after)
     result = copy()
     assert result["failed"]
@@ -374,7 +373,7 @@ def test_a_wrong_password(servers, copy):
 
 @pytest.mark.parametrize("missing", ["No module named 'twine'", "twine 6.1.0"])
 def test_without_twine(missing, servers, copy, monkeypatch):
-    monkeypatch.setattr(importlib.import_module(f"{MODULES}.index_copy"), "MISSING", missing)
+    monkeypatch.setattr(index_copy, "MISSING", missing)
     said = copy()["msg"]
     assert f"got: {missing}." in said
     assert "-m pip install requests 'twine>=7,<8'" in said
