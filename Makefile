@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(RUN):$(PATH)
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help pypi verify destroy migrate test test-long lint unit molecule bench install_pkgs install_test_pkgs build lock clean
+.PHONY: help pypi verify destroy migrate test test-long lint unit molecule docs bench install_pkgs install_test_pkgs build lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -46,6 +46,9 @@ molecule: install_test_pkgs ## One molecule scenario: SCENARIO=default
 
 test-long: install_test_pkgs ## The scenario podman, and tls with 150 issuances and 20 renewals (more than an hour)
 	WHEELHOUSE_LONG=yes WHEELHOUSE_SCENARIOS='podman tls' $(RUN)/pytest tests/engine/test_molecule.py --log-cli-level=INFO
+
+docs: install_test_pkgs ## Write docs/reference from the specifications of roles and modules
+	$(RUN)/python tests/documentation.py
 
 bench: install_test_pkgs ## Measure against bare docker commands and pypiserver alone, as ratios (takes wrk and nginx too)
 	PYTHONPATH=tests $(RUN)/python tests/bench/bench.py
