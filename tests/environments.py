@@ -1,7 +1,7 @@
 # Copyright: The wheelhouse.pypi contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The product's software on the machine that runs the tests: same pins and hashes as in images and on hosts."""
+"""Software for the tests: the product's, with the pins and hashes that images and hosts have, and tools."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tree import ROOT
 SOFTWARE = ROOT / "roles/container_image/files"
 
 
-def installed(software: str) -> Path:
+def installed(software: str, folder: Path = SOFTWARE) -> Path:
     """A virtual environment under build/test/, made by one test at a time, anew when pins or Python have changed."""
-    requirements = SOFTWARE / software / "requirements.txt"
+    requirements = folder / software / "requirements.txt"
     venv = ROOT / f"build/test/{software}-venv"
     venv.parent.mkdir(parents=True, exist_ok=True)
     with venv.with_suffix(".lock").open("w") as lock:

@@ -38,3 +38,4 @@ def test_requirements_of_users_and_tests_agree():
     alone = pins("tests/unit/requirements.txt")  # what ansible-test installs; it takes no hashes
     assert alone
     assert alone.items() <= used.items()
+    assert pins("tests/publishing/requirements.txt")["ansible-core"] == used["ansible-core"]
