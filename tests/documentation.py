@@ -114,7 +114,7 @@ def options(specs, below="options", indent=""):
     """A list of options or return values, in the order of their specification, the required ones first."""
     lines = []
     for name, spec in sorted(specs.items(), key=lambda item: not item[1].get("required", False)):
-        told = f"; returned: {spec['returned']}" if "returned" in spec else ""
+        told = f"; returned: {prose(spec['returned'])}" if "returned" in spec else ""
         lines.append(f"{indent}- **`{name}`** ({kind(spec)}{told})\n\n")
         lines += [f"{indent}  {line}\n\n" for line in prose(spec["description"], "\n").splitlines()]
         lines.append(options(spec.get(below) or spec.get("suboptions") or {}, below, f"{indent}  "))
@@ -149,7 +149,7 @@ def module_page(module):
     doc, examples, returned = documentation(module)
     text = [f"# Module {COLLECTION}.{module.stem}\n\n{doc['short_description']}.\n\n{prose(doc['description'])}\n\n"]
     if doc.get("requirements"):
-        text.append(f"Needs on the host that runs it: {', '.join(doc['requirements'])}.\n\n")
+        text.append(f"Needs on the host that runs it: {'; '.join(doc['requirements'])}.\n\n")
     text.append(f"## Options\n\n{options(doc['options'], 'suboptions')}")
     text.append("## Attributes\n\n| attribute | support | |\n|---|---|---|\n")
     for name, spec in doc["attributes"].items():

@@ -52,6 +52,8 @@ options:
       - Seconds to wait for each answer.
     type: int
     default: 30
+requirements:
+  - Python >= 3.11
 attributes:
   action_group:
     description: Use C(group/wheelhouse.pypi.devpi) in C(module_defaults) to write the connection once per play.
@@ -60,5 +62,5 @@ attributes:
       - wheelhouse.pypi.devpi
 notes:
   - Made for devpi-server 6.x and tried with 6.20.3. A 7.x server is refused, because its API has other names.
-  - The modules need nothing but Python on the host they run on. That may be the controller, with C(delegate_to).
+  - The modules need no library on the host they run on. That may be the controller, with C(delegate_to).
 """

@@ -20,6 +20,8 @@ description:
   - As clients of today do, it looks for names in the subjectAltName alone, and speaks TLS 1.2 or newer.
 author:
   - The wheelhouse.pypi contributors (!UNKNOWN)
+requirements:
+  - Python >= 3.11
 attributes:
   check_mode:
     description: Changes nothing, ever.

@@ -21,6 +21,7 @@ description:
 author:
   - The wheelhouse.pypi contributors (!UNKNOWN)
 requirements:
+  - Python >= 3.11
   - requests
   - twine >= 7.0, < 8.0
 attributes:
