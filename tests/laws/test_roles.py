@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from tree import ROLES, ROOT, committed, load, name
 
 every_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
@@ -105,3 +106,14 @@ def test_role_has_a_readme_that_repeats_no_default(role):
         if option in line and value and re.search(rf"(?<![\w./-]){re.escape(str(value))}(?![\w/-])", line)
     ]
     assert not repeated
+
+
+@every_role
+def test_example_of_a_role_gives_what_it_requires(role):
+    """The first example of a role's README is a play that people copy."""
+    example = re.search(r"```yaml\n(.*?)```", (role.path / "README.md").read_text(), re.DOTALL)
+    [play] = yaml.safe_load(example[1])
+    [used] = [{"role": entry} if isinstance(entry, str) else entry for entry in play["roles"]]
+    assert used["role"] == f"wheelhouse.pypi.{role.name}"
+    main = role.entry_points["main"].get("options", {})
+    assert {option for option, spec in main.items() if spec.get("required")} <= set(used) - {"role"} <= set(main)
