@@ -38,8 +38,8 @@ test: install_test_pkgs ## Everything CI runs: lint, laws, unit tests, system te
 lint: install_test_pkgs ## Lint playbooks, roles and Python
 	$(RUN)/pytest tests/lint
 
-unit: install_test_pkgs ## Unit tests of the modules and the laws of the repository
-	$(RUN)/pytest tests/laws tests/unit
+unit: install_test_pkgs ## Unit tests of the modules, with a real devpi-server too, and the laws of the repository
+	$(RUN)/pytest tests/laws tests/unit tests/system/test_devpi_live.py tests/system/test_certificate_info_in_a_play.py
 
 molecule: install_test_pkgs ## One molecule scenario: SCENARIO=default
 	WHEELHOUSE_SCENARIOS=$(SCENARIO) $(RUN)/pytest tests/engine/test_molecule.py --log-cli-level=INFO
