@@ -8,6 +8,12 @@ SCENARIO ?= default
 VENV := .venv
 RUN := $(VENV)/bin
 PLAYBOOK := $(RUN)/ansible-playbook --inventory $(INVENTORY)
+# Ansible itself does not say what to type where a vault's password is missing.
+VAULT_PASSWORD := $(findstring vault,$(ARGS))$(filter -J,$(ARGS))$(ANSIBLE_VAULT_PASSWORD_FILE)$(ANSIBLE_VAULT_IDENTITY_LIST)
+play = @$(info $(PLAYBOOK) $(1))$(PLAYBOOK) $(1) || { code=$$?; \
+  $(if $(VAULT_PASSWORD),,! grep --quiet --no-messages --recursive --extended-regexp '^\$$ANSIBLE_VAULT;|!vault' $(INVENTORY) || \
+    echo "If something could not be decrypted: $(INVENTORY) has a vault and no password came. Add ARGS='--ask-vault-pass'" \
+      "to be asked for it, or ARGS='--vault-password-file FILE', and run again." >&2;) exit $$code; }
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(RUN):$(PATH)
 
@@ -19,18 +25,18 @@ help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
 
 pypi: install_pkgs ## Bring up a verified index (INVENTORY=inventories/local, ARGS='-K' for the sudo password, ARGS=--check)
-	$(PLAYBOOK) up_pypi.yml $(ARGS)
+	$(call play,up_pypi.yml $(ARGS))
 
 verify: install_pkgs ## Prove that the index works, changing nothing; all failures are listed
-	$(PLAYBOOK) playbooks/verify.yml $(ARGS)
+	$(call play,playbooks/verify.yml $(ARGS))
 
 destroy: install_pkgs ## Take the index down and keep its data; PURGE=yes takes the data too
 	@case '$(PURGE)' in yes|'') ;; *) echo "PURGE: got '$(PURGE)', allowed is 'yes' or nothing (data kept)." >&2; exit 2;; esac
-	$(PLAYBOOK) playbooks/destroy.yml $(if $(PURGE),--extra-vars '{"pypi_server_purge": true}') $(ARGS)
+	$(call play,playbooks/destroy.yml $(if $(PURGE),--extra-vars '{"pypi_server_purge": true}') $(ARGS))
 	@test -z '$(PURGE)' || find build -depth -type d -empty -delete 2>/dev/null || test ! -e build
 
 migrate: install_pkgs ## Copy every release to another index and compare all bytes: FROM=host TO=host (ARGS='-e @file' for another source)
-	$(PLAYBOOK) playbooks/migrate.yml $(if $(FROM),-e migrate_from='$(FROM)') $(if $(TO),-e migrate_to='$(TO)') $(ARGS)
+	$(call play,playbooks/migrate.yml $(if $(FROM),-e migrate_from='$(FROM)') $(if $(TO),-e migrate_to='$(TO)') $(ARGS))
 
 test: install_test_pkgs ## Everything CI runs: lint, laws, unit tests, system tests, every molecule scenario
 	$(RUN)/pytest tests --numprocesses 2 --no-loadscope-reorder --verbose
