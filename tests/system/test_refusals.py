@@ -12,16 +12,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import yaml
-from tree import ROOT
+from plays import play
 
-FIRST_PLAY = "Refuse bad input before the first change"
+FIRST_PLAYS = {"Refuse an inventory without index hosts", "Refuse bad input before the first change"}
 PASSWORD = "correct-horse-battery"
 
 
@@ -65,7 +62,7 @@ def nested(variable, allowed, **values):
 
 ACME = {
     "nginx_proxy_tls": "acme",
-    "nginx_proxy_server_name": "pypi.wheelhouse.test",
+    "nginx_proxy_server_name": "{{ inventory_hostname }}.wheelhouse.test",  # two hosts must not claim one name
     "certbot_email": "pypi@wheelhouse.test",
     "certbot_agree_tos": True,
 }
@@ -193,9 +190,9 @@ REFUSALS = [
             "nginx_proxy_server_aliases",
             name,
             "a host name of a-z",
-            {"nginx_proxy_server_aliases": ["a.example", name]},
+            {"nginx_proxy_server_aliases": ["{{ inventory_hostname }}.example", name]},
         )
-        for name in ("a;b", "b.example\n")
+        for name in ("b;c", "b.example\n")
     ),
     *refusals(
         "nginx_proxy_listen_address", "an IPv4 address of the host", "999.1.1.1", "localhost;", "1.2.3", "", "::1"
@@ -359,17 +356,6 @@ def port():
     raise AssertionError("no free port below 32000")
 
 
-@dataclass
-class Run:
-    """What a run of the playbook said: per host the messages of its failure, the plays it came to and its figures."""
-
-    output: str
-    returncode: int
-    messages: dict
-    plays: dict
-    stats: dict
-
-
 @pytest.fixture(scope="module")
 def up_pypi(tmp_path_factory):
     """Run up_pypi.yml in check mode against hosts that are all this machine."""
@@ -378,28 +364,7 @@ def up_pypi(tmp_path_factory):
         variables = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
         inventory = tmp_path_factory.mktemp("inventory") / "hosts.yml"
         inventory.write_text(yaml.safe_dump({"pypi": {"vars": variables, "hosts": hosts}}))
-        done = subprocess.run(
-            [Path(sys.executable).parent / "ansible-playbook", "up_pypi.yml", "--check", "--forks=8", "-i", inventory],
-            cwd=ROOT,
-            env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        run = Run(done.stdout + done.stderr, done.returncode, {}, {}, {})
-        play = None
-        for event in map(json.loads, done.stdout.splitlines()):
-            if event["_event"] == "v2_playbook_on_play_start":
-                play = event["play"]["name"]
-            elif event["_event"] == "v2_playbook_on_stats":
-                run.stats = event["stats"]
-            for host, result in event.get("hosts", {}).items():
-                run.plays.setdefault(host, set()).add(play)
-                if event["_event"] == "v2_runner_on_failed":
-                    failed = [item for item in result.get("results", [result]) if item.get("failed")]
-                    run.messages[host] = "\n".join(item["msg"] for item in failed)
-        assert run.stats, done.stdout + done.stderr
-        return run
+        return play("up_pypi.yml", inventory, "--check", "--forks=8")
 
     return up_pypi
 
@@ -428,7 +393,7 @@ def test_bad_value_is_refused_before_the_first_change(refused, number):
     refusal, host = REFUSALS[number], f"host{number}"
     assert refused.stats[host]["failures"] == 1
     assert refused.stats[host]["changed"] == 0
-    assert refused.plays[host] == {FIRST_PLAY}
+    assert refused.plays[host] <= FIRST_PLAYS
 
     message = refused.messages[host]
     assert refusal.variable in message
@@ -450,10 +415,14 @@ def fleet(up_pypi, port):
     """Hosts whose values are good one by one, on a machine where they cannot be had."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         names = ["same_port", "same_port_too", "same_name", "same_name_too", "port_taken", "no_root"]
+        names += ["same_host_name", "same_host_name_too", "no_python"]
         hosts = dict(zip(names, hosts_with([{}] * len(names), port).values(), strict=True))
         hosts["same_port_too"]["ansible_host"] = hosts["same_port"]["ansible_host"]
         hosts["same_name_too"].update(hosts["same_name"], nginx_proxy_port=port + 1)
         hosts["port_taken"]["nginx_proxy_port"] = taken.getsockname()[1]
+        for name in ("same_host_name", "same_host_name_too", "port_taken"):  # the port of the last is another
+            hosts[name]["nginx_proxy_server_name"] = "pypi.wheelhouse.test"
+        hosts["no_python"]["ansible_python_interpreter"] = "/nowhere/python3"
         # Whoever runs the tests, root included, becomes nobody by a command that always fails.
         hosts["no_root"].update(ansible_become_user="nobody", ansible_become_exe="/bin/false")
         return up_pypi(hosts)
@@ -467,12 +436,15 @@ def fleet(up_pypi, port):
         ("same_name", ["both claim the name refused-2", "pypi_server_instance"]),
         ("same_name_too", ["both claim the name refused-2", "pypi_server_instance"]),
         ("port_taken", [f"with process id {os.getpid()}", "nginx_proxy_port", "free port"]),
-        ("no_root", ["takes root", "make pypi ARGS='-K'", "asks for its password"]),
+        ("no_root", ["takes root", "ARGS='-K'", "asks for its password"]),
+        ("same_host_name", ["both claim the host name pypi.wheelhouse.test with port", "nginx_proxy_server_name"]),
+        ("same_host_name_too", ["both claim the host name pypi.wheelhouse.test with port", "nginx_proxy_server_name"]),
+        ("no_python", ["no Python as /nowhere/python3", "3.11 or newer", "ansible_python_interpreter"]),
     ],
 )
 def test_host_that_cannot_have_its_place_is_refused_before_the_first_change(fleet, host, words):
     assert fleet.stats[host]["failures"] == 1
     assert fleet.stats[host]["changed"] == 0
-    assert fleet.plays[host] == {FIRST_PLAY}
+    assert fleet.plays[host] <= FIRST_PLAYS
     for word in words:
         assert word in fleet.messages[host]
