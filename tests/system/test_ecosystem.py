@@ -93,8 +93,9 @@ def ansible_test(tree):
     return ansible_test
 
 
-def test_sanity(ansible_test):
+def test_sanity(ansible_test, tree):
     """Every test that ansible-test knows for a collection, with none ignored."""
+    assert not (tree / "tests/sanity").exists()  # where files to ignore would be named
     said = ansible_test("sanity")
     assert "validate-modules" in said
     assert "Skipping" not in said
