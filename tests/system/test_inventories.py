@@ -137,6 +137,28 @@ def test_vault_with_a_wrong_password_is_refused(vault):
     refused(opened, "no vault secrets were found that could decrypt")
 
 
+def test_single_value_in_a_vault_without_its_password_is_refused_before_the_first_change(tmp_path):
+    index = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    inventory = write(tmp_path, {"pypi": {"hosts": {"index": index}}})
+    password = tmp_path / "password"
+    password.write_text("sesame\n")
+    value = subprocess.run(
+        [BIN / "ansible-vault", "encrypt_string", "--vault-password-file", password, "--name=password", "open"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    (inventory / "group_vars").mkdir()
+    users = "pypi_server_users:\n  - name: pypi\n    " + value.replace("\n", "\n    ")
+    (inventory / "group_vars/pypi.yml").write_text(users.rstrip() + "\n")
+    opened = run("make", "pypi", f"INVENTORY={inventory}", "ARGS=--check")
+    assert opened.returncode != 0
+    assert opened.changed == 0
+    assert "Bring up the index" not in opened.output
+    assert opened.says("no vault secrets found"), str(opened)
+    assert opened.says(f"{inventory} {HINT}")
+
+
 def test_nobody_is_told_of_a_vault_who_gave_its_password(vault):
     opened = run(
         "make", "pypi", f"INVENTORY={vault}", f"ARGS=--limit=others --vault-password-file={vault.parent}/right"

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 
 import pytest
 import yaml
-from plays import play
+from plays import FIRST_PLAYS, play
 
-FIRST_PLAYS = {"Refuse an inventory without index hosts", "Refuse bad input before the first change"}
 PASSWORD = "correct-horse-battery"
 
 

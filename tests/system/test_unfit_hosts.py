@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from plays import play
+from plays import FIRST_PLAYS, play
 from ssh_hosts import PASSWORD, STRANGER, ssh_hosts
-
-FIRST_PLAYS = {"Refuse an inventory without index hosts", "Refuse bad input before the first change"}
 
 UBUNTU = "sed -i 's/Debian/Ubuntu/; s/debian/ubuntu/; s/^VERSION_ID=.*/VERSION_ID=24.04/' /usr/lib/os-release"
 
