@@ -14,7 +14,7 @@ UBUNTU = "sed -i 's/Debian/Ubuntu/; s/debian/ubuntu/; s/^VERSION_ID=.*/VERSION_I
 
 # What is wrong: name → what a shell script changes in the host, what the inventory says, what is said of it.
 HOSTS = {
-    "fine": ("", {}, []),
+    "fine": ("ln -s /usr/bin/python3 '/opt/my python'", {"ansible_python_interpreter": "/opt/my python"}, []),
     "no_password": ("", {"ansible_become_password": None}, ["takes root", "Missing sudo password", "ARGS='-K'"]),
     "wrong_password": ("", {"ansible_become_password": "x"}, ["takes root", "Incorrect sudo password", "ARGS='-K'"]),
     "no_right": ("", {"ansible_user": STRANGER}, ["takes root", "not in the sudoers file", "a user with sudo"]),
