@@ -29,6 +29,11 @@ HOSTS = {
         {"ansible_python_interpreter": "/opt/python"},
         ["Python 3.6 as /opt/python", "3.11 or newer", "ansible_python_interpreter"],
     ),
+    "broken_python": (
+        "printf '#!/bin/sh\\nexit 127\\n' >/usr/bin/python3.13; chmod 755 /usr/bin/python3.13",
+        {},
+        ["a broken Python as /usr/bin/python3.13", "3.11 or newer", "ansible_python_interpreter"],
+    ),
     "python_nowhere": (
         "",
         {"ansible_python_interpreter": "/nowhere/python3"},
