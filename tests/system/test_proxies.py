@@ -8,6 +8,7 @@ The hosts are this machine under other addresses, and the run is in check mode.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 
@@ -87,7 +88,9 @@ def refused(tmp_path_factory):
 
 def said(result, host):
     """What the run said of a host's failure."""
-    found = re.findall(rf"^(?:fatal|failed): \[{host}(?: -> [^\]]*)?\].*\n((?:[ \t]+.*\n)*)", result.output, re.MULTILINE)
+    found = re.findall(
+        rf"^(?:fatal|failed): \[{host}(?: -> [^\]]*)?\].*\n((?:[ \t]+.*\n)*)", result.output, re.MULTILINE
+    )
     return " ".join(" ".join(found).split())
 
 
@@ -128,3 +131,28 @@ def test_proxies_of_other_inventories_are_left_alone(tmp_path):
         assert "TASK" not in result.output, str(result)
 
 
+# The inventory that people copy
+
+EXAMPLE = [BIN / "ansible-playbook", "-i", "inventories/example", "up_pypi.yml"]
+HERE = {**LOCAL, "pypi_index_address": "192.0.2.7", "nginx_proxy_port": 28702, "nginx_proxy_tls_port": 28703}
+
+
+def test_example_inventory_has_every_group():
+    result = run(*EXAMPLE, "--list-hosts")
+    assert result.returncode == 0, str(result)
+    assert "[WARNING]" not in result.output
+    listed = run(BIN / "ansible-inventory", "-i", "inventories/example", "--list")
+    groups = json.loads(listed.output)
+    sizes = {group: len(groups[group]["hosts"]) for group in groups["all"]["children"] if group != "ungrouped"}
+    assert sizes == {"pypi": 1, "pypi_proxies": 1, "pypi_clients": 2}
+
+
+def test_example_inventory_asks_for_what_has_to_be_changed():
+    result = run(*EXAMPLE, "--check", "--tags=always", "-e", json.dumps(HERE))
+    assert "certbot_agree_tos on pypi.example.com: got false, allowed is only true" in said(result, "pypi.example.com")
+
+
+def test_example_inventory_is_fit_once_it_is_changed():
+    result = run(*EXAMPLE, "--check", "--tags=always", "-e", json.dumps(HERE | {"certbot_agree_tos": True}))
+    assert result.returncode == 0, str(result)
+    assert result.changed == 0
