@@ -19,13 +19,16 @@ export PATH := $(CURDIR)/$(RUN):$(PATH)
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help pypi verify destroy migrate test test-long lint unit molecule docs bench install_pkgs install_test_pkgs build lock clean
+.PHONY: help pypi clients verify destroy migrate test test-long lint unit molecule docs bench install_pkgs install_test_pkgs build lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
 
 pypi: install_pkgs ## Bring up a verified index (INVENTORY=inventories/local, ARGS='-K' for the sudo password, ARGS=--check)
 	$(call play,up_pypi.yml $(ARGS))
+
+clients: install_pkgs ## Set up the machines of the group pypi_clients, which install from an index, without touching the index
+	$(call play,playbooks/clients.yml $(ARGS))
 
 verify: install_pkgs ## Prove that the index works, changing nothing; all failures are listed
 	$(call play,playbooks/verify.yml $(ARGS))
