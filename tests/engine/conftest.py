@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 
 import pytest
@@ -18,6 +19,16 @@ LOGS = ROOT / "build/test-logs"
 def engine():
     """A container engine on this machine, brought up by this project's own role."""
     result = run(BIN / "ansible-playbook", "--inventory", "localhost,", "tests/engine/engine.yml")
+    assert result.returncode == 0, str(result)
+
+
+@pytest.fixture(scope="session")
+def lab(engine):
+    """Images of inventory hosts, on an engine that this project's own role brought up, by whoever comes first."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with (LOGS / "lab.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = run(BIN / "ansible-playbook", "--inventory", "localhost,", "molecule/lab/prepare.yml")
     assert result.returncode == 0, str(result)
 
 

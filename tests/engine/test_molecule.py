@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import subprocess
@@ -13,24 +12,12 @@ from pathlib import Path
 
 import pytest
 from commands import BIN
-from engine.conftest import LOGS
 from tree import ROOT
 
 # Those that `make test` runs, or those that were asked for. The rest is in `make test-long`.
 LONG = {"podman"}
 ALL = {path.parent.name for path in ROOT.glob("molecule/*/molecule.yml")}
 SCENARIOS = os.environ.get("WHEELHOUSE_SCENARIOS", "").split() or sorted(ALL - LONG)
-
-
-@pytest.fixture(scope="module")
-def lab(engine):
-    """An image of an inventory host, on an engine that this project's own role brought up, by whoever comes first."""
-    LOGS.mkdir(parents=True, exist_ok=True)
-    with (LOGS / "lab.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run(
-            [BIN / "ansible-playbook", "--inventory", "localhost,", "molecule/lab/prepare.yml"], cwd=ROOT, check=True
-        )
 
 
 def failures(said):
