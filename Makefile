@@ -63,8 +63,8 @@ bench: install_test_pkgs ## Measure against bare docker commands and pypiserver 
 	PYTHONPATH=tests $(RUN)/python tests/bench/bench.py
 	PYTHONPATH=tests $(RUN)/python tests/bench/listing.py
 
-build: install_pkgs ## Build the collection's archive
-	$(RUN)/ansible-galaxy collection build --force --output-path build
+build: install_pkgs ## Build the collection's archive; what git ignores is not in it
+	PYTHONPATH=tests $(RUN)/python tests/archive.py
 
 install_pkgs: $(VENV)/controller ## Set up the controller: a virtual environment with pinned requirements
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,7 +14,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tree import MODULES, ROLES, ROOT, committed
+from archive import build
+from tree import MODULES, ROLES, ROOT
 
 ALLOWED = {
     *("FILES.json", "MANIFEST.json", "README.md", "CHANGELOG.md", "LICENSE", "requirements.txt"),
@@ -40,15 +40,8 @@ def run(tool, *arguments, cwd, returncode=0, **environment):
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    """The archive as built from a clean clone, whatever else lies in this checkout."""
-    clone = tmp_path_factory.mktemp("clone")
-    for path in [*committed(), ROOT / "collections/ansible_collections/wheelhouse/pypi"]:
-        copy = clone / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, copy, follow_symlinks=False)
-    run("ansible-galaxy", "collection", "build", cwd=clone)
-    [built] = clone.glob("wheelhouse-pypi-*.tar.gz")
-    return built
+    """The archive, whatever else lies in this checkout."""
+    return build(tmp_path_factory.mktemp("archive"))
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +72,11 @@ def test_archive_holds_what_users_need_and_nothing_else(archive):
     assert {name.parts[0] for name in names} <= ALLOWED
     assert {"README.md", "meta", "playbooks", "plugins", "roles", "templates"} <= {name.parts[0] for name in names}
     assert not [name for name in names if name.suffix == ".pyc" or "secrets" in name.parts]
+
+
+def test_archive_has_the_same_bytes_each_time(archive, tmp_path):
+    """Whoever has the commit can tell whether an archive was made of it."""
+    assert build(tmp_path).read_bytes() == archive.read_bytes()
 
 
 def test_modules_of_the_installed_collection_are_documented(installed):
