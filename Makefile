@@ -71,8 +71,9 @@ install_pkgs: $(VENV)/controller ## Set up the controller: a virtual environment
 install_test_pkgs: $(VENV)/tests ## Set up what the tests need
 
 lock: install_test_pkgs ## Pin every requirements.in anew, with hashes
-	for name in requirements tests/requirements tests/publishing/requirements $(basename $(wildcard roles/container_image/files/*/requirements.in)); do \
-	  $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --native-tls --no-header --no-annotate \
+	for name in requirements tests/requirements tests/publishing/requirements execution-environment $(basename $(wildcard roles/container_image/files/*/requirements.in)); do \
+	  case $$name in execution-environment) python=3.13;; *) python=3.11;; esac; \
+	  $(RUN)/uv pip compile --quiet --universal --python-version $$python --generate-hashes --native-tls --no-header --no-annotate \
 	    $$name.in --output-file $$name.txt || exit 1; \
 	done
 
