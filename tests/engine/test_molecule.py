@@ -45,3 +45,4 @@ def test_scenario_passes(lab, scenario, log):
     )
     said = Path(log.name).read_text()
     assert run.returncode == 0, f"see {log.name}; what failed:\n{failures(said)}\nand the end:\n{said[-3000:]}"
+    assert not re.findall(r"^.*\[(?:DEPRECATION )?WARNING\].*$", said, re.MULTILINE)
