@@ -19,7 +19,8 @@ export PATH := $(CURDIR)/$(RUN):$(PATH)
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help pypi clients verify destroy migrate test test-long lint unit molecule docs bench install_pkgs install_test_pkgs build lock clean
+.PHONY: help pypi clients verify destroy migrate test test-long lint unit molecule docs screenshot bench install_pkgs install_test_pkgs build release \
+        lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -65,6 +66,9 @@ bench: install_test_pkgs ## Measure against bare docker commands and pypiserver 
 
 build: install_pkgs ## Build the collection's archive; what git ignores is not in it
 	PYTHONPATH=tests $(RUN)/python tests/archive.py
+
+release: install_test_pkgs ## Build the archive of a release and prove it: installed elsewhere, offline, deployed from (6 minutes)
+	PYTHONPATH=tests $(RUN)/python tests/release.py
 
 install_pkgs: $(VENV)/controller ## Set up the controller: a virtual environment with pinned requirements
 
