@@ -4,6 +4,7 @@ PYTHON ?= python3
 INVENTORY ?= inventories/local
 ARGS ?=
 SCENARIO ?= default
+URL ?= http://localhost:8080/pypi/stable
 
 VENV := .venv
 RUN := $(VENV)/bin
