@@ -61,6 +61,9 @@ test-long: install_test_pkgs ## The scenario podman, and tls with 150 issuances 
 docs: install_test_pkgs ## Write docs/reference from the specifications of roles and modules
 	$(RUN)/python tests/documentation.py
 
+screenshot: install_pkgs ## Take docs/images/index.png of an index with packages: URL=http://localhost:8080/pypi/stable (takes Chromium)
+	$(RUN)/python tests/screenshot.py $(URL) docs/images/index.png
+
 bench: install_test_pkgs ## Measure against bare docker commands and pypiserver alone, as ratios (takes wrk and nginx too)
 	PYTHONPATH=tests $(RUN)/python tests/bench/bench.py
 	PYTHONPATH=tests $(RUN)/python tests/bench/listing.py

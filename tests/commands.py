@@ -44,12 +44,12 @@ class Result:
         return "\n".join([*errors, "...", self.output[-4000:]])
 
 
-def run(*command, **environment):
-    """Run a command from the checkout, as a person would from a shell of their own."""
+def run(*command, cwd=ROOT, **environment):
+    """Run a command from the checkout, or a copy of it, as a person would from a shell of their own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(
         [str(word) for word in command],
-        cwd=ROOT,
+        cwd=cwd,
         env=clean | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"} | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -71,6 +71,20 @@ def poll(condition, seconds):
     while not condition():
         assert time.monotonic() < deadline, f"still not so after {seconds} s"
         time.sleep(0.1)
+
+
+def checkout(place, instance, port):
+    """A copy of this checkout, by links, whose local inventory is for an index with a name and a port of its own."""
+    place.mkdir(exist_ok=True)
+    for path in ROOT.iterdir():
+        if path.name not in (".git", "build", "docs", "inventories"):
+            (place / path.name).symlink_to(path)
+    shutil.copytree(ROOT / "docs", place / "docs")
+    shutil.copytree(ROOT / "inventories", place / "inventories")
+    variables = place / "inventories/local/host_vars/localhost.yml"
+    variables.parent.mkdir()
+    variables.write_text(yaml.safe_dump({"pypi_server_instance": instance, "nginx_proxy_port": port}))
+    return place
 
 
 def local_inventory(place, instance, port):

@@ -7,6 +7,7 @@ import json
 import pytest
 from commands import poll
 from conftest import NAME, play, served
+from pages import quoted
 
 
 @contextlib.contextmanager
@@ -49,19 +50,18 @@ def test_ca_is_down(index, acme):
 def test_name_does_not_resolve(index, acme):
     acme.restart()  # what it has validated before it would not validate again
     with acme.lie("servfail", NAME), stays_in_service():
-        says(
-            index.renew("--force"),
-            f"could not validate {NAME}",
-            "The CA finds no address for the name",
-            "then run again",
-        )
+        done = index.renew("--force")
+        says(done, f"could not validate {NAME}", "The CA finds no address for the name", "then run again")
+        quoted("The ACME server finds no address for the name", done.stderr)
     heals(index)
 
 
 def test_name_leads_elsewhere(index, acme):
     acme.restart()
     with acme.lie("a", NAME, addresses=["127.0.0.1"]), stays_in_service():
-        says(index.renew("--force"), f"could not validate {NAME}", "does not reach port 80")
+        done = index.renew("--force")
+        says(done, f"could not validate {NAME}", "does not reach port 80")
+        quoted("The ACME server does not reach the host", done.stderr)
     heals(index)
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 import yaml
 from archive import build
+from pages import typed
 from tree import MODULES, ROLES, ROOT
 
 ALLOWED = {
-    *("FILES.json", "MANIFEST.json", "README.md", "CHANGELOG.md", "LICENSE", "requirements.txt"),
+    *("FILES.json", "MANIFEST.json", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "requirements.txt"),
     *("docs", "inventories", "meta", "playbooks", "plugins", "roles", "templates"),
 }
 
@@ -84,6 +85,26 @@ def test_modules_of_the_installed_collection_are_documented(installed):
     documented = json.loads(installed("ansible-doc", "--json", "--type", "module", *modules))
     assert list(documented) == modules
     assert all(module["examples"] and module["return"] for module in documented.values())
+
+
+def test_lines_of_the_readme_install_it_and_run_its_playbook(archive, inventory, tmp_path):
+    """In a directory that has the archive and an inventory, for a user who has nothing else."""
+    shutil.copy(archive, tmp_path)
+    shutil.copytree(inventory.parent, tmp_path / "my-inventory")
+
+    def shell(line):
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+        clean |= {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{clean['PATH']}"}
+        return subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, env=clean, capture_output=True, text=True, check=False
+        )
+
+    done = shell(typed("ansible-galaxy collection install ./wheelhouse-pypi-*.tar.gz"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    documented = shell(typed("ansible-doc -t role wheelhouse.pypi.pypi_server"))
+    assert "pypi_server_backend" in documented.stdout, documented.stderr
+    refused = shell(typed("ansible-playbook wheelhouse.pypi.up_pypi -i my-inventory"))
+    assert "nginx_proxy_port on index: got 0, allowed is" in " ".join(refused.stdout.split()), refused.stdout
 
 
 def test_roles_of_the_installed_collection_are_documented(installed):

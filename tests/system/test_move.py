@@ -24,9 +24,10 @@ from urllib.request import Request, urlopen
 import pytest
 import yaml
 from authority import Authority
-from commands import BIN, poll, run
+from commands import BIN, checkout, poll, run
 from environments import installed
 from live_devpi import LiveDevpi, free_port
+from pages import typed
 from releases import releases, sdist, wheel
 from tree import ROOT
 
@@ -425,11 +426,15 @@ def playbook(devpi, tmp_path):
     hosts = {"old": {}, "new": {}, "untouched": {"pypi_server_instance": f"{instance}-none"}}
     inventory.write_text(yaml.safe_dump({"pypi": {"hosts": hosts, "vars": {**here, **index}}}))
 
-    def play(*arguments, **variables):
-        file = tmp_path / "variables.json"
-        file.write_text(json.dumps(variables))
-        command = [BIN / "ansible-playbook", "playbooks/migrate.yml", "-i", inventory, "-e", f"@{file}", *arguments]
-        result = run(*command)
+    place = checkout(tmp_path / "checkout", instance, devpi.port)
+
+    def play(*arguments, line=None, **variables):
+        """By the program, or by a line of a page, to which the environment says what it leaves open."""
+        (place / "old-index.yml").write_text(json.dumps(variables))
+        told = ["-e", "@old-index.yml"]
+        command = ["bash", "-c", line] if line else [BIN / "ansible-playbook", "playbooks/migrate.yml", *told]
+        chosen = {"ANSIBLE_INVENTORY": str(inventory), "INVENTORY": str(inventory), "ARGS": " ".join(told)}
+        result = run(*command, *arguments, cwd=place, **chosen)
         assert PASSWORD not in result.output
         return result
 
@@ -454,12 +459,13 @@ def test_the_playbook(playbook, pypiserver, index):
     assert failed.says("one-1.0.tar.gz.asc stays where it is: A devpi index does not take this kind of file.")
     (old.files / cut).unlink()
 
-    done = playbook(**foreign)
+    done = playbook(line=typed("make migrate TO=new ARGS='-e @old-index.yml'"), **foreign)
     assert done.returncode == 0, str(done)
     assert done.says("where 2 were already. - 'Read back from both sides: 2 files with the same bytes.'"), str(done)
     assert done.changed == 0
 
-    on = playbook(migrate_from="old", migrate_source_index=first.name, migrate_to="new", migrate_index=second.name)
+    line = typed("make migrate FROM=old TO=new")
+    on = playbook(line=line, migrate_source_index=first.name, migrate_index=second.name)
     assert on.returncode == 0, str(on)
     assert on.changed == 1
     assert second.holds == first.holds == files
