@@ -10,6 +10,7 @@ import re
 
 import pytest
 from commands import BIN, run
+from pages import typed
 from tree import ROOT
 
 LOGS = ROOT / "build/test-logs"
@@ -28,7 +29,7 @@ def lab(engine):
     LOGS.mkdir(parents=True, exist_ok=True)
     with (LOGS / "lab.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        result = run(BIN / "ansible-playbook", "--inventory", "localhost,", "molecule/lab/prepare.yml")
+        result = run("bash", "-c", typed(".venv/bin/ansible-playbook -i localhost, molecule/lab/prepare.yml"))
     assert result.returncode == 0, str(result)
 
 

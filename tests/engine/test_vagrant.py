@@ -16,6 +16,7 @@ import sys
 
 import pytest
 from commands import BIN, docker, poll, run
+from pages import typed
 from tree import ROOT
 
 PLACE = ROOT / "build/test/vagrant"
@@ -34,6 +35,11 @@ ENVIRONMENT = {
 def vagrant(*words):
     """Type `vagrant …`."""
     return run("vagrant", *words, **ENVIRONMENT)
+
+
+def shell(line):
+    """Type a whole line."""
+    return run("bash", "-c", line, **ENVIRONMENT)
 
 
 def make(*words):
@@ -95,7 +101,7 @@ def test_vagrantfile_is_valid_for_every_provider(provider):
 
 
 def test_up_brings_an_index_and_a_client_of_it():
-    result = vagrant("up")
+    result = shell(typed("vagrant up --provider=docker"))
     assert result.returncode == 0, str(result)
     assert result.says("https://192.168.56.10/ works: 16 of 16 checks passed."), str(result)
     assert result.says(f"client installs from {INDEX}: asked with pip."), str(result)
@@ -116,6 +122,21 @@ def test_package_that_was_uploaded_is_installed_by_name(package):
         assert "1.0" in on(
             "client", f"{environment}/bin/python -c 'import simple_test; print(simple_test.__version__)'"
         )
+
+
+def test_package_is_made_uploaded_and_installed_by_the_lines_of_the_readme():
+    shutil.rmtree(ROOT / "build/hello-index", ignore_errors=True)
+    for line in (
+        typed(".venv/bin/uv init --lib build/hello-index"),
+        typed(".venv/bin/uv build build/hello-index"),
+        typed(
+            ".venv/bin/twine upload --config-file build/clients/vagrant/pypirc "
+            "--repository pypi-stable build/hello-index/dist/*"
+        ),
+        typed("vagrant ssh client --command 'python3 -m venv try && try/bin/pip install hello-index'"),
+    ):
+        result = shell(line)
+        assert result.returncode == 0, f"{line}\n{result}"
 
 
 def test_provision_again_changes_nothing():
@@ -158,7 +179,7 @@ def test_destroy_takes_it_from_both():
 
 
 def test_nothing_is_left(machines):
-    result = vagrant("destroy", "--force")
+    result = shell(typed("vagrant destroy --force"))
     assert result.returncode == 0, str(result)
     assert there() == machines
     left = [path for path in (PLACE / "machines").rglob("*") if path.name in ("id", "private_key")]
