@@ -91,6 +91,12 @@ def test_example_is_yaml_whose_variables_the_roles_take(part):
             assert not problems, problems
 
 
+def test_playbook_that_is_shown_is_one_that_a_test_runs():
+    """engine/test_release.py runs it, against the collection installed from its archive."""
+    shown = [part.text for part in EXAMPLES if re.match("- name: .*\n  hosts: ", part.text)]
+    assert [f"---\n{text}" for text in shown] == [(ROOT / "tests/engine/own_playbook.yml").read_text()]
+
+
 def test_pictures_are_shown_and_described():
     """A picture is a file of docs/images, is used, and has words for who does not see it."""
     shown = {}

@@ -31,7 +31,7 @@ def test_lines_that_run_many_tests_name_what_is_there():
     """They are parts of `make test`, which is running; whether they would run them is make's to say."""
     lines = [
         *(typed("make unit"), typed("make lint"), typed("make molecule SCENARIO=default")),
-        *(typed("make test"), typed("make test-long"), typed("make bench")),
+        *(typed("make test"), typed("make test-long"), typed("make bench"), typed("make release")),
         *(typed(".venv/bin/pytest tests/laws"), typed(".venv/bin/pytest tests/system/test_refusals.py")),
     ]
     for line in lines:
