@@ -117,22 +117,32 @@ def test_inventory_whose_vault_password_is_missing(tmp_path):
 
 @pytest.fixture(scope="module")
 def refused(tmp_path_factory):
-    """What a run says that may not become root on one host, and finds the port of another taken."""
+    """What a run says that may not become root on a host, cannot reach another, and finds the port of a third taken."""
     inventory = tmp_path_factory.mktemp("inventory") / "hosts.yml"
     common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         hosts = {
             # Whoever runs the tests, root included, becomes nobody by a command that always fails.
             "poor": {"ansible_become_user": "nobody", "ansible_become_exe": "/bin/false", "nginx_proxy_port": 1},
+            "gone": {
+                "ansible_connection": "ssh",
+                "ansible_host": "127.0.2.1",
+                "ansible_port": 1,
+                "nginx_proxy_port": 2,
+            },
             "late": {"ansible_host": "127.0.1.1", "nginx_proxy_port": taken.getsockname()[1]},
         }
         for name in hosts:
             hosts[name]["pypi_server_instance"] = f"trouble-{name}"
         inventory.write_text(yaml.safe_dump({"pypi": {"hosts": hosts, "vars": common}}))
         result = run(BIN / "ansible-playbook", "up_pypi.yml", "--check", "--inventory", inventory)
-    assert result.returncode == 2
+    assert result.returncode != 0
     assert result.changed == 0
     return result.output
+
+
+def test_host_that_cannot_be_reached(refused):
+    quoted("A host cannot be reached", refused)
 
 
 def test_host_where_ansible_may_not_become_root(refused):
