@@ -113,7 +113,9 @@ def test_what_is_missing_or_unknown_is_refused_before_the_first_change(machine, 
 
 
 def test_machine_is_set_up_and_proves_it(machine, role):
-    assert role("machine", check=True, **LOGIN).changed > 0
+    predicted = role("machine", check=True, **LOGIN)
+    assert predicted.returncode == 0, str(predicted)
+    assert predicted.changed > 0
     result = role("machine", "prove", **LOGIN)
     assert result.returncode == 0, str(result)
     assert result.says("/simple/: asked with pip and uv."), str(result)
