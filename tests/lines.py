@@ -8,17 +8,28 @@ from __future__ import annotations
 from xdist.scheduler import LoadScopeScheduling
 
 ALONE = "what has the container engine to itself"
-# Scenarios have hosts of their own, so several may run at a time. Two workers, each of which knows one ahead, end at
-# about the same time in this order: the longest, a short one behind it, and the others beside.
-SCENARIOS = ["[tls]", "[default]", "[backends]", "[engine]"]
+# These have hosts of their own, so several may run at a time. Two workers, each of which knows one ahead, end at about
+# the same time in this order: the longest, a short one behind it, and the others beside.
+SHARING = [
+    "engine/test_molecule.py::test_scenario_passes[tls]",
+    "engine/test_molecule.py::test_scenario_passes[default]",
+    "engine/test_molecule.py::test_scenario_passes[backends]",
+    "engine/test_molecule.py::test_scenario_passes[fleet]",
+    "engine/test_vagrant.py",
+    "engine/test_release.py",
+    "engine/test_molecule.py::test_scenario_passes[engine]",
+    "engine/test_molecule.py::test_scenario_passes[podman]",
+]
 
 
 def _line(nodeid):
     """The line of tests that a test is in: within a line they run one after the other, in order."""
     file = nodeid.partition("::")[0]
-    if file == "engine/test_molecule.py":
+    if nodeid in SHARING:
         return nodeid
-    return ALONE if file.startswith("engine/") else file
+    return ALONE if file.startswith("engine/") and file not in SHARING else file
+
+
 class Lines(LoadScopeScheduling):
     """What looks at all that is on the engine has it alone: scenarios wait for it, or come after it."""
 
@@ -42,7 +53,7 @@ class Lines(LoadScopeScheduling):
                 self._reschedule(other)
 
     def _may_run(self, node, line):
-        if not line.startswith("engine/") or ALONE in self.assigned_work[node]:
+        if line not in SHARING or ALONE in self.assigned_work[node]:
             return True
         alone = [lines[ALONE] for lines in self.assigned_work.values() if ALONE in lines]
         return ALONE not in self.workqueue and all(all(tests.values()) for tests in alone)
@@ -53,9 +64,7 @@ def pytest_collection_modifyitems(items):
 
     def rank(item):
         line = _line(item.nodeid)
-        if not line.startswith("engine/"):
-            return 0 if line == ALONE else 1
-        return 2 + next((place for place, end in enumerate(SCENARIOS) if line.endswith(end)), len(SCENARIOS))
+        return 0 if line == ALONE else 2 + SHARING.index(line) if line in SHARING else 1
 
     items.sort(key=rank)
 
