@@ -18,10 +18,10 @@ import requests
 import yaml
 from authority import Authority, Listener
 from commands import BIN, run
+from live_devpi import LiveDevpi
 from pages import quoted, typed
 from releases import wheel
 from tree import ROOT
-from unit.live_devpi import LiveDevpi
 
 # What this machine is configured for must not answer in the place of the index.
 ALONE = {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"} | dict.fromkeys(
