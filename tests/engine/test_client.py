@@ -15,8 +15,8 @@ import subprocess
 import pytest
 import yaml
 from commands import BIN, docker, run
+from live_devpi import free_port
 from live_pypiserver import LivePypiserver, wheel
-from unit.live_devpi import free_port
 
 MACHINE = "wheelhouse-client"
 PASSWORD = "p%s #x"  # what netrc wants quoted, and configuration files may take for more than text
