@@ -173,7 +173,9 @@ def test_destroy_takes_it_from_both():
     assert result.returncode == 0, str(result)
     for machine in ("index", "client"):
         assert "wheelhouse" not in on(
-            machine, "sudo find /etc /usr/local /opt /var/lib -name '*wheelhouse*' -not -path '/var/lib/docker/*'"
+            machine,
+            "sudo find /etc /usr/local /opt /var/lib -name '*wheelhouse*'"
+            " -not -path '/var/lib/docker/*' -not -path '/etc/dpkg/*'",
         )
     assert "gone" in on("client", "test -e /etc/pip.conf || test -e /etc/uv || echo gone")
 

@@ -41,27 +41,27 @@ def test_inventory_without_clients_is_no_news(clients):
     assert "TASK" not in result.output
 
 
-@pytest.mark.parametrize("playbook", ["clients", "up_pypi"])
+SEVERAL = (
+    "pypi_client_of on client: got nothing, needed is the index host that it installs from,"
+    " because the inventory has 2: one, two."
+)
+UNKNOWN = 'pypi_client_of on client: got "three", allowed is an index host of the inventory (one).'
+
+
 @pytest.mark.parametrize(
-    ("indexes", "client", "words"),
+    ("playbook", "indexes", "client", "words"),
     [
-        (
-            {"one": {}, "two": {}},
-            {},
-            "pypi_client_of on client: got nothing, needed is the index host that it installs from, because the"
-            " inventory has 2: one, two.",
-        ),
-        ({}, {}, "because the inventory has none."),
-        (
-            {"one": {}},
-            {"pypi_client_of": "three"},
-            'pypi_client_of on client: got "three", allowed is an index host of the inventory (one).',
-        ),
+        ("clients", {"one": {}, "two": {}}, {}, SEVERAL),
+        ("up_pypi", {"one": {}, "two": {}}, {}, SEVERAL),
+        ("clients", {}, {}, "because the inventory has none."),
+        ("clients", {"one": {}}, {"pypi_client_of": "three"}, UNKNOWN),
+        ("up_pypi", {"one": {}}, {"pypi_client_of": "three"}, UNKNOWN),
     ],
-    ids=["several", "none", "unknown"],
 )
 def test_client_of_nobody_knows_whom_is_refused(clients, playbook, indexes, client, words):
-    result = clients("--limit", "client", playbook=playbook, pypi=indexes, pypi_clients={"client": client})
+    """up_pypi takes an index host, and refuses before anything else is looked at."""
+    limit = ("client",) if playbook == "clients" else ("client,one", "--check", "--tags=always")
+    result = clients("--limit", *limit, playbook=playbook, pypi=indexes, pypi_clients={"client": client})
     assert result.returncode == 2, str(result)
     assert result.changed == 0
     assert result.says(words), str(result)

@@ -161,6 +161,8 @@ def test_example_inventory_asks_for_what_has_to_be_changed():
 
 
 def test_example_inventory_is_fit_once_it_is_changed():
-    result = run(*EXAMPLE, "--check", "--tags=always", "-e", json.dumps(HERE | {"certbot_agree_tos": True}))
+    """But for its clients: this machine may have a pip.conf of its own, which would be refused."""
+    changed = json.dumps(HERE | {"certbot_agree_tos": True})
+    result = run(*EXAMPLE, "--check", "--tags=always", "--limit", "!pypi_clients", "-e", changed)
     assert result.returncode == 0, str(result)
     assert result.changed == 0

@@ -32,7 +32,7 @@ ALONE = {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"} | dict.fromkeys(
 @pytest.fixture(scope="module")
 def index():
     """An index that nobody may replace releases in, of alice, and bob who may not upload to it."""
-    with LiveDevpi(ROOT) as server:
+    with LiveDevpi() as server:
         settings = {"bases": [], "volatile": False, "acl_upload": ["alice"]}
         for path, body in {"alice": {"password": "a"}, "bob": {"password": "b"}, "alice/stable": settings}.items():
             answer = requests.put(f"{server.url}{path}", json=body, auth=("root", server.password), timeout=10)
