@@ -50,14 +50,20 @@ def archive():
 
 
 @pytest.fixture(scope="module")
-def host(engine):
+def host(lab):
     """An inventory host with systemd, where an ordinary user logs in with a key and is asked for a password by sudo."""
-    prepared = run(BIN / "ansible-playbook", "--inventory", "localhost,", "molecule/lab/prepare.yml")
-    assert prepared.returncode == 0, str(prepared)
     clean_up()
     docker("network", "create", NAME)
     named = f"--name={HOST} --network={NAME} --network-alias={SERVED}".split()
-    docker("run", "--detach", *named, *SYSTEMD.split(), "wheelhouse/lab:trixie")
+    docker(
+        "run",
+        "--detach",
+        *named,
+        *SYSTEMD.split(),
+        "wheelhouse/lab:trixie",
+        "/sbin/lab-init",
+        "systemd.wants=ssh.service",
+    )
     on_host("useradd --create-home --groups=sudo --shell=/bin/bash admin")
     on_host("chpasswd", f"admin:{PASSWORD}")
     poll(lambda: "running" in on_host("systemctl is-system-running").output, 60)
