@@ -37,8 +37,14 @@ PASSWORD = "sudo asks for this"
 STRICT = {"ANSIBLE_INJECT_FACT_VARS": "false", "ANSIBLE_DEPRECATION_WARNINGS": "true", "ANSIBLE_NOCOLOR": "1"}
 SYSTEMD = """
     --cgroupns=host --volume=/sys/fs/cgroup:/sys/fs/cgroup:rw --tmpfs=/run --tmpfs=/run/lock
-    --env=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 --env=container=docker --cap-add=SYS_ADMIN
-    --cap-add=AUDIT_CONTROL --security-opt=seccomp=unconfined --security-opt=apparmor=unconfined
+    --env=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 --env=container=docker
+    --security-opt=seccomp=unconfined --security-opt=apparmor=unconfined
+"""
+# Units confine themselves, which takes what a machine may do: every capability but SYS_RESOURCE.
+CAPABILITIES = """
+    AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE
+    NET_ADMIN NET_BROADCAST SYSLOG SYS_ADMIN SYS_BOOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_TIME
+    SYS_TTY_CONFIG WAKE_ALARM
 """
 PYTEST = ("pytest", "pytest-xdist", "execnet", "iniconfig", "packaging", "pluggy", "pygments")
 
@@ -60,6 +66,7 @@ def host(lab):
         "--detach",
         *named,
         *SYSTEMD.split(),
+        *(f"--cap-add={capability}" for capability in CAPABILITIES.split()),
         "wheelhouse/lab:trixie",
         "/sbin/lab-init",
         "systemd.wants=ssh.service",
