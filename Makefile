@@ -71,7 +71,7 @@ bench: install_test_pkgs ## Measure against bare docker commands and pypiserver 
 build: install_pkgs ## Build the collection's archive; what git ignores is not in it
 	PYTHONPATH=tests $(RUN)/python tests/archive.py
 
-release: install_test_pkgs ## Build the archive of a release and prove it: installed elsewhere, offline, deployed from (6 minutes)
+release: install_test_pkgs ## Build the archive of a release and prove it: installed elsewhere, offline, deployed from (10 minutes)
 	PYTHONPATH=tests $(RUN)/python tests/release.py
 
 install_pkgs: $(VENV)/controller ## Set up the controller: a virtual environment with pinned requirements
