@@ -80,7 +80,8 @@ class Role:
     @cached_property
     def results(self):
         """What the role sets by itself: in vars/main.yml, as a fact, as a result, for one task or in a loop."""
-        found = set(load(self.path / "vars/main.yml"))
+        own = self.path / "vars/main.yml"
+        found = set(load(own)) if own.exists() else set()
         for path in [*self.path.glob("tasks/**/*.yml"), *self.path.glob("handlers/*.yml")]:
             for mapping in mappings(load(path)):
                 found |= {mapping[key] for key in ("register", "loop_var") if isinstance(mapping.get(key), str)}
