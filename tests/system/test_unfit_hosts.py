@@ -77,17 +77,18 @@ UNREADY = ["no_password", "no_python", "closed"]
 
 @pytest.fixture(scope="module")
 def inventory(tmp_path_factory):
-    """Write an inventory of some of the hosts, which run."""
+    """Write an inventory of some of the hosts, which run: index hosts, and of other groups too if named."""
     place = tmp_path_factory.mktemp("hosts")
     with ssh_hosts(place, {name: change for name, (change, _, _) in HOSTS.items()}) as running:
 
-        def inventory(names):
+        def inventory(names, *groups):
             hosts = {}
             for name in names:
                 given = {"ansible_become_password": PASSWORD} | running[name] | HOSTS[name][1]
                 hosts[name] = {key: value for key, value in given.items() if value is not None}
             file = tmp_path_factory.mktemp("inventory") / "hosts.yml"
-            file.write_text(yaml.safe_dump({"pypi": {"hosts": hosts}}))
+            others = {group: {"hosts": {name: {} for name in names}} for group in groups}
+            file.write_text(yaml.safe_dump({"pypi": {"hosts": hosts}, **others}))
             return file
 
         yield inventory
@@ -137,6 +138,20 @@ def test_other_playbooks_say_the_same(inventory, playbook):
     run = play(f"playbooks/{playbook}.yml", inventory(UNREADY))
     for host in UNREADY:
         assert HOSTS[host][2][0] in refused(run, host)
+
+
+@pytest.mark.parametrize(
+    ("group", "looked_in"),
+    [
+        ("pypi_proxies", "Take the proxies in front down"),
+        ("pypi_clients", "Take back what client machines were told"),
+    ],
+)
+def test_destroying_says_the_same_of_proxies_and_clients(inventory, group, looked_in):
+    run = play("playbooks/destroy.yml", inventory(UNREADY, group))
+    for host in UNREADY:
+        assert HOSTS[host][2][0] in refused(run, host)
+        assert looked_in in run.plays[host]
 
 
 def test_migrating_says_the_same(inventory):
