@@ -21,6 +21,12 @@ def test_unchanged_run_leaves_processes_alone(machine):
     assert index.run("sh", "-c", command) == index.run("cat", "/root/processes-after-first-run")
 
 
+@pytest.mark.parametrize("name", ["pypiserver-systemd", "pypiserver-supervisord"])
+def test_verification_leaves_nothing(named, name):
+    index = named(name)
+    assert index.run("find", f"/var/lib/wheelhouse/{index.instance}", "-name", "simple_test-0.*") == ""
+
+
 # The host
 
 
