@@ -44,7 +44,7 @@ migrate: install_pkgs ## Copy every release to another index and compare all byt
 	$(call play,playbooks/migrate.yml $(if $(FROM),-e migrate_from='$(FROM)') $(if $(TO),-e migrate_to='$(TO)') $(ARGS))
 
 test: install_test_pkgs ## Everything CI runs: lint, laws, unit tests, system tests, every molecule scenario
-	$(RUN)/pytest tests --numprocesses 2 --no-loadscope-reorder --verbose
+	$(RUN)/pytest tests --numprocesses 3 --no-loadscope-reorder --verbose
 
 lint: install_test_pkgs ## Lint playbooks, roles and Python
 	$(RUN)/pytest tests/lint

@@ -1,22 +1,23 @@
 # Copyright: The wheelhouse.pypi contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which tests run at the same time, where pytest is told to run two."""
+"""Which tests run at the same time, where pytest is told to run several."""
 
 from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
 ALONE = "what has the container engine to itself"
-# These have hosts of their own, so several may run at a time. Two workers, each of which knows one ahead, end at about
-# the same time in this order: the longest, a short one behind it, and the others beside.
+# These have hosts of their own, so several may run at a time. Three workers end at about the same time in this order:
+# each knows its next one ahead.
 SHARING = [
-    "engine/test_molecule.py::test_scenario_passes[tls]",
-    "engine/test_molecule.py::test_scenario_passes[default]",
-    "engine/test_molecule.py::test_scenario_passes[backends]",
     "engine/test_molecule.py::test_scenario_passes[fleet]",
-    "engine/test_vagrant.py",
+    "engine/test_client.py",
+    "engine/test_molecule.py::test_scenario_passes[tls]",
+    "engine/test_molecule.py::test_scenario_passes[backends]",
     "engine/test_release.py",
+    "engine/test_vagrant.py",
+    "engine/test_molecule.py::test_scenario_passes[default]",
     "engine/test_molecule.py::test_scenario_passes[engine]",
     "engine/test_molecule.py::test_scenario_passes[podman]",
 ]
