@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
 TESTS = Path(__file__).resolve().parent
@@ -22,11 +23,12 @@ pytest_plugins = ["lines"]
 
 
 @pytest.fixture
-def run_module(capsys):
+def run_module(capsys, monkeypatch):
     """Run a module as Ansible does, JSON in and JSON out, and see that no secret comes out."""
 
     def run(module, args, secrets=()):
         main = importlib.import_module(f"ansible_collections.wheelhouse.pypi.plugins.modules.{module}").main
+        monkeypatch.setattr(warnings, "_global_warnings", {})  # each run of a module is a process of its own
         # Not to the system's log, which this is no business of, and which refuses NUL since Python 3.13.
         with patch_module_args({**args, "_ansible_no_log": True}), pytest.raises(SystemExit) as end:
             main()

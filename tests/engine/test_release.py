@@ -138,7 +138,13 @@ def oldest(archive, host, tmp_path_factory):
 
     def oldest(tool, *arguments):
         ran = subprocess.run(
-            [BIN / tool, *arguments], cwd=away, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [BIN / tool, *arguments],
+            cwd=away,
+            env=clean,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
         return Result(ran.returncode, ran.stdout)
 
@@ -173,7 +179,7 @@ def clean_up():
 def on_host(command, told=""):
     """Run a command on the host, which may be told a text; how it ended."""
     words = ["docker", "exec", "--interactive", HOST, *command.split()]
-    ran = subprocess.run(words, input=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    ran = subprocess.run(words, input=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return Result(ran.returncode, ran.stdout)
 
 

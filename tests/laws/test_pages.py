@@ -59,7 +59,7 @@ def test_link_leads_somewhere(part):
     """To a file that is committed, and to a heading that it has."""
     if re.match(r"https?://", part.text):
         return
-    path, _, anchor = part.text.partition("#")
+    path, _sign, anchor = part.text.partition("#")
     target = (ROOT / part.page).parent.joinpath(path).resolve() if path else ROOT / part.page
     assert target in committed()
     assert not anchor or anchor in {slug(other.text) for other in parts(target) if other.kind == "heading"}

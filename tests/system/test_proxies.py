@@ -65,11 +65,11 @@ def up_pypi(place, *arguments):
             for number, (name, variables) in enumerate(group.items(), 1)
         }
 
-    indexes = {name: variables for name, (variables, _) in PROXIED.items()} | {"both": {}}
+    indexes = {name: variables for name, (variables, _words) in PROXIED.items()} | {"both": {}}
     for number, variables in enumerate(indexes.values()):
         variables["pypi_server_instance"] = f"proxied-{number}"
     indexes["two"]["pypi_public_name"] = indexes["one"]["pypi_public_name"]
-    proxies = {name: variables for name, (variables, _) in PROXIES.items()} | {"front": {"ansible_host": "127.0.7.9"}}
+    proxies = {name: given for name, (given, _words) in PROXIES.items()} | {"front": {"ansible_host": "127.0.7.9"}}
     for number, variables in enumerate(proxies.values()):
         variables.setdefault("nginx_proxy_instance", f"front-{number}")
     # Each index of the proxy that is good has a name of its own there.

@@ -70,7 +70,7 @@ HOSTS = {
         ["runs Ubuntu 24.04", "Debian 12 and 13 only", "set it to container"],
     ),
 }
-REFUSED = [name for name, (_, _, words) in HOSTS.items() if words]
+REFUSED = [name for name, (_change, _given, words) in HOSTS.items() if words]
 # What every playbook looks at; machine and distribution matter to those who bring up an index.
 UNREADY = ["no_password", "no_python", "closed"]
 
@@ -79,7 +79,7 @@ UNREADY = ["no_password", "no_python", "closed"]
 def inventory(tmp_path_factory):
     """Write an inventory of some of the hosts, which run: index hosts, or of the groups that are named."""
     place = tmp_path_factory.mktemp("hosts")
-    with ssh_hosts(place, {name: change for name, (change, _, _) in HOSTS.items()}) as running:
+    with ssh_hosts(place, {name: change for name, (change, _given, _words) in HOSTS.items()}) as running:
 
         def given(name):
             said = {"ansible_become_password": PASSWORD} | running[name] | HOSTS[name][1]
