@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 ALONE = "what has the container engine to itself"
@@ -61,13 +64,21 @@ class Lines(LoadScopeScheduling):
 
 
 def pytest_collection_modifyitems(items):
-    """The line that others wait for begins, scenarios end."""
+    """The line that others wait for begins; what is neither is for workers that would wait."""
 
     def rank(item):
         line = _line(item.nodeid)
-        return 0 if line == ALONE else 2 + SHARING.index(line) if line in SHARING else 1
+        return 0 if line == ALONE else 1 + SHARING.index(line) if line in SHARING else 1 + len(SHARING)
 
     items.sort(key=rank)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Tests with an engine wait most of the time. When they want a processor, those that only compute stand back."""
+    if os.geteuid() == 0 and "PYTEST_XDIST_WORKER" in os.environ:  # nobody else may come back from that
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if item.nodeid.startswith("engine/") else 10)
+    return (yield)
 
 
 def pytest_xdist_make_scheduler(config, log):
