@@ -23,9 +23,12 @@ def engine():
     assert result.returncode == 0, str(result)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(engine):
-    """Images of inventory hosts, on an engine that this project's own role brought up, by whoever comes first."""
+    """Images of inventory hosts, on an engine that this project's own role brought up, by whoever comes first.
+
+    Once for each module: one before it may have purged an index, which removes every image that nothing uses.
+    """
     LOGS.mkdir(parents=True, exist_ok=True)
     with (LOGS / "lab.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
