@@ -12,7 +12,8 @@ from commands import BIN, run
 from requests.adapters import HTTPAdapter
 
 PLACE = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-INVENTORIES = ["--inventory", Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent, "--inventory", PLACE / "site"]
+SITE = Path(__file__).with_name("site")
+INVENTORIES = ["--inventory", Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent, "--inventory", SITE]
 
 
 def execute(machine, *command, check=True):
@@ -65,4 +66,4 @@ def index(request):
     return request.param
 
 
-__all__ = ["DEVPI", "INVENTORIES", "PLACE", "WHEELS", "Index", "execute", "play"]
+__all__ = ["DEVPI", "INVENTORIES", "PLACE", "SITE", "WHEELS", "Index", "execute", "play"]

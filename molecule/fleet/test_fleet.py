@@ -15,7 +15,7 @@ import pytest
 import requests
 import yaml
 from commands import BIN, docker, poll, run
-from conftest import DEVPI, INVENTORIES, PLACE, WHEELS, execute, play
+from conftest import DEVPI, INVENTORIES, SITE, WHEELS, execute, play
 from tree import ROOT
 
 PROXY, CONTROLLER = "10.213.7.10", "10.213.7.1"
@@ -35,7 +35,7 @@ def test_unchanged_run_leaves_processes_alone(machine):
 def test_administrator_becomes_root_with_a_password_alone(machine):
     refused = execute(machine, "su", "admin", "-c", "sudo -n id 2>&1", check=False)
     assert "a password is required" in refused
-    assert (PLACE / "site/group_vars/all/vault.yml").read_text().startswith("$ANSIBLE_VAULT;")
+    assert (SITE / "group_vars/all/vault.yml").read_text().startswith("$ANSIBLE_VAULT;")
 
 
 def test_inner_machine_is_reached_through_the_bastion():
