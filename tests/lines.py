@@ -66,9 +66,11 @@ class Lines(LoadScopeScheduling):
 def pytest_collection_modifyitems(items):
     """The line that others wait for begins; what is neither is for workers that would wait."""
 
+    first = [ALONE, *SHARING]
+
     def rank(item):
         line = _line(item.nodeid)
-        return 0 if line == ALONE else 1 + SHARING.index(line) if line in SHARING else 1 + len(SHARING)
+        return first.index(line) if line in first else len(first)
 
     items.sort(key=rank)
 

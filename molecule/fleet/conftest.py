@@ -66,4 +66,4 @@ def index(request):
     return request.param
 
 
-__all__ = ["DEVPI", "INVENTORIES", "PLACE", "SITE", "WHEELS", "Index", "execute", "play"]
+__all__ = ["DEVPI", "INVENTORIES", "SITE", "WHEELS", "Index", "execute", "play"]

@@ -40,12 +40,8 @@ SYSTEMD = """
     --env=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 --env=container=docker
     --security-opt=seccomp=unconfined --security-opt=apparmor=unconfined
 """
-# Units confine themselves, which takes what a machine may do: every capability but SYS_RESOURCE.
-CAPABILITIES = """
-    AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE LINUX_IMMUTABLE MAC_ADMIN
-    MAC_OVERRIDE NET_ADMIN NET_BROADCAST SYSLOG SYS_ADMIN SYS_BOOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO
-    SYS_TIME SYS_TTY_CONFIG WAKE_ALARM
-"""
+# Units confine themselves, which takes what a machine may do. The hosts of a scenario may.
+CAPABILITIES = load(ROOT / "molecule/fleet/molecule.yml")["platforms"][0]["capabilities"]
 PYTEST = ("pytest", "pytest-xdist", "execnet", "iniconfig", "packaging", "pluggy", "pygments")
 
 
@@ -66,7 +62,7 @@ def host(lab):
         "--detach",
         *named,
         *SYSTEMD.split(),
-        *(f"--cap-add={capability}" for capability in CAPABILITIES.split()),
+        *(f"--cap-add={capability}" for capability in CAPABILITIES),
         "wheelhouse/lab:trixie",
         "/sbin/lab-init",
         "systemd.wants=ssh.service",

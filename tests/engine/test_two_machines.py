@@ -18,6 +18,7 @@ from pages import ALL, typed
 
 INSTANCE, CLIENT = "wheelhouse-two", "wheelhouse-two-client"
 PORT, TLS_PORT = 18150, 18151
+GATEWAY = "{{.NetworkSettings.Networks.bridge.Gateway}}"
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,7 @@ def place(tmp_path_factory, lab):
         "ansible_python_interpreter": sys.executable,
         "pypi_server_instance": INSTANCE,
         # Both machines know it by its address on the network of containers: no name of it leads there.
-        "nginx_proxy_server_name": docker(
-            *("inspect", "--format", "{{.NetworkSettings.Networks.bridge.Gateway}}", CLIENT),
-        ),
+        "nginx_proxy_server_name": docker("inspect", "--format", GATEWAY, CLIENT),
         "nginx_proxy_port": PORT,
         "nginx_proxy_tls_port": TLS_PORT,
     }
