@@ -188,8 +188,7 @@ def test_nginx_is_down(index):
     poll(lambda: index.run("docker", "exec", "pypi-proxy", "healthcheck", check=False).returncode == 0, 30)
     done = index.renew()
     assert done.returncode == 0, done.stderr
-    # A worker of before may take a connection for a moment longer.
-    poll(lambda: served() == index.certificate(f"{index.lineage}/fullchain.pem"), 10)
+    assert served() == index.certificate(f"{index.lineage}/fullchain.pem")
 
 
 @pytest.mark.parametrize("seconds", ["0.7", "1.5", "3"])
