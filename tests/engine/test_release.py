@@ -169,7 +169,8 @@ def clean_up():
         docker("rm", "--force", "--volumes", container)
     if NAME in docker("network", "ls", "--format", "{{.Name}}").split():
         docker("network", "rm", NAME)
-    docker("image", "prune", "--force", "--filter", "label=wheelhouse.pypi.inputs")  # what the stages of the build left
+    # What the stages of the build left; what is younger may be a step of another build.
+    docker("image", "prune", "--force", "--filter", "label=wheelhouse.pypi.inputs", "--filter", "until=5s")
 
 
 def on_host(command, told=""):
