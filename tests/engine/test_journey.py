@@ -338,6 +338,8 @@ def test_destroy_of_nothing_is_no_error(make):
     result = make("destroy")
     assert result.returncode == 0, str(result)
     assert result.changed == 0
+    typed_by_hand = make("destroy", "ARGS=-e pypi_server_purge=true")  # a string, not a boolean
+    assert typed_by_hand.returncode == 0, str(typed_by_hand)
 
 
 def test_bystanders_were_left_alone(bystanders):
