@@ -175,7 +175,12 @@ class Lab:
         return errors
 
     def names(self):
-        return sorted(path.name for path in self.packages.rglob("*") if path.is_file() and path.name[0] != ".")
+        """What is served. Hidden directories are not looked into: a pip that outlives a killed run works there."""
+        found = []
+        for _place, folders, names in os.walk(self.packages):
+            folders[:] = [name for name in folders if name[0] != "."]
+            found += [name for name in names if name[0] != "."]
+        return sorted(found)
 
     def state(self):
         return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in self.packages.glob("[!.]*")}
