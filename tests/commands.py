@@ -18,6 +18,7 @@ import yaml
 from tree import ROOT
 
 BIN = Path(sys.executable).parent
+LONG = bool(os.environ.get("WHEELHOUSE_LONG"))  # all that `make test` has no time for
 
 
 @dataclass

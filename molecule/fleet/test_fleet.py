@@ -2,23 +2,20 @@
 """What a fleet's operator and clients rely on. The product's own verification has passed before, through the proxy."""
 
 import hashlib
-import json
 import os
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
 
 import pytest
 import requests
-import yaml
 from commands import BIN, docker, poll, run
-from conftest import DEVPI, INVENTORIES, SITE, WHEELS, execute, play
+from conftest import DEVPI, INVENTORIES, PROXY, SITE, WHEELS, execute, handshake, play
 from tree import ROOT
 
-PROXY, CONTROLLER = "10.213.7.10", "10.213.7.1"
+CONTROLLER = "10.213.7.1"
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 
 
@@ -164,13 +161,6 @@ def test_index_itself_listens_on_no_network(machine):
     assert ports == {"22", "80", "443"}
 
 
-def handshake(name):
-    """A client that asks the proxy for a name and does not look at the certificate."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context.wrap_socket(socket.create_connection((PROXY, 443), timeout=10), server_hostname=name)
-
-
 def test_other_names_are_refused():
     answer = requests.get(f"http://{PROXY}/", headers={"Host": "other.fleet.test"}, timeout=10)
     assert (answer.status_code, answer.text) == (421, "This address does not serve that host name.\n")
@@ -237,36 +227,3 @@ def test_limit_works_or_is_refused_in_a_sentence():
     verified = play("playbooks/verify.yml", "--limit", "fleet-pypiserver")
     assert verified.returncode == 0, str(verified)
     assert verified.says(f"{WHEELS.url}/ works:")
-
-
-def test_others_finish_when_hosts_cannot_be_reached(tmp_path):
-    """One is new and was never there; one was brought up before, and its clients notice nothing."""
-    gone = {
-        "ansible_host": "10.213.7.250",
-        "pypi_public_name": "gone.fleet.test",
-        "nginx_proxy_server_name": "gone.inner",
-    }
-    hosts = {"fleet-gone": gone | {"pypi_index_address": "10.213.7.250"}, "fleet-pypiserver": {"ansible_port": 1}}
-    inventory = tmp_path / "hosts.yml"
-    inventory.write_text(yaml.safe_dump({"pypi": {"hosts": hosts}}))
-    result = play("up_pypi.yml", "--inventory", inventory)
-    assert result.returncode == 2, str(result)
-    for host, words in {
-        "fleet-gone": "unreachable=0 failed=1",
-        "fleet-pypiserver": "unreachable=0 failed=1",
-        "fleet-devpi": "unreachable=0 failed=0",
-        "fleet-proxy": "unreachable=0 failed=0",
-    }.items():
-        recap = " ".join(re.search(rf"^{host} .*", result.output, re.MULTILINE)[0].split())
-        assert words in recap, str(result)
-    assert result.says(f"{DEVPI.url}/ works:")
-    assert WHEELS.get("/simple/").status_code == 200
-    with handshake("gone.fleet.test") as tls:
-        tls.sendall(b"GET / HTTP/1.0\r\nHost: gone.fleet.test\r\n\r\n")
-        answer = tls.makefile("rb").read()
-    assert answer.startswith(b"HTTP/1.1 503 ")
-    assert b"The index behind this name is not set up yet" in answer
-    assert (
-        json.loads(execute("proxy", "cat", "/etc/wheelhouse/pypi/indexes/wheels.fleet.test.json"))["host"]
-        == WHEELS.host
-    )

@@ -14,7 +14,6 @@ from commands import BIN, poll, run
 from cryptography import x509
 
 NAME = "pypi.wheelhouse.test"
-LONG = bool(os.environ.get("WHEELHOUSE_LONG"))  # `make test-long` does all, the others a tenth of it
 
 
 def execute(container, *command, stdin=None, check=True):

@@ -9,11 +9,12 @@ import fcntl
 import re
 
 import pytest
-from commands import BIN, run
+from commands import BIN, LONG, run
 from pages import typed
 from tree import ROOT
 
 LOGS = ROOT / "build/test-logs"
+collect_ignore = [] if LONG else ["test_release.py", "test_two_machines.py"]
 
 
 @pytest.fixture(scope="session")

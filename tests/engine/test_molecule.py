@@ -15,9 +15,9 @@ from commands import BIN
 from tree import ROOT
 
 # Those that `make test` runs, or those that were asked for. The rest is in `make test-long`.
-LONG = {"podman"}
+SELDOM = {"engine", "podman"}
 ALL = {path.parent.name for path in ROOT.glob("molecule/*/molecule.yml")}
-SCENARIOS = os.environ.get("WHEELHOUSE_SCENARIOS", "").split() or sorted(ALL - LONG)
+SCENARIOS = os.environ.get("WHEELHOUSE_SCENARIOS", "").split() or sorted(ALL - SELDOM)
 
 
 def failures(said):
