@@ -26,6 +26,7 @@ _OURS = {
 }
 _PAGES = 64  # rendered pages that a process remembers; a page of 1,000 links takes 0.2 MB
 _REASON = 400  # characters of a status line
+_VERDICT = "X-Wheelhouse-Credentials"  # whether they were right, for the proxy alone
 
 
 class Settings:
@@ -50,7 +51,7 @@ class Settings:
         self.config: RunConfig = Config.default_with_overrides(
             roots=[self.packages],
             authenticate=authenticate,
-            auther=Users(path.with_name("htpasswd")) if authenticate else lambda _name, _password: True,
+            auther=_telling(Users(path.with_name("htpasswd"))) if authenticate else lambda _name, _password: True,
             overwrite=values.get("overwrite", False),
             disable_fallback=not fallback_url,
             fallback_url=fallback_url,
@@ -72,9 +73,25 @@ def application(settings: Settings):
 
     def whole(environ, start_response):
         environ["wsgi.input"] = _WholeBody(environ["wsgi.input"])
-        return app(environ, start_response)
+
+        def start(status, headers, *more):
+            said = [(_VERDICT, environ[_VERDICT])] if _VERDICT in environ else []
+            return start_response(status, [*headers, *said], *more)
+
+        return app(environ, start)
 
     return whole
+
+
+def _telling(users: Users):
+    """The same users, and the proxy is told whose password was wrong: it answers whoever tries many."""
+
+    def right(name: str, password: str) -> bool:
+        verdict = users(name, password)
+        request.environ[_VERDICT] = "right" if verdict else "wrong"
+        return verdict
+
+    return right
 
 
 class _WholeBody:
