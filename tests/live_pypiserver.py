@@ -90,7 +90,7 @@ class LivePypiserver:
     def connect(self) -> http.client.HTTPConnection:
         if self.port:
             return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        return _UnixConnection(self.socket)
+        return UnixConnection(self.socket)
 
     def ask(self, method, path, body=None, user=None, **headers):
         """The status and the text of an answer. A user is a name and a password."""
@@ -125,7 +125,7 @@ class LivePypiserver:
         return dict(re.findall(r'href="[^"]*/([^"/#]+)#sha256=(\w+)"', page)) if status == 200 else {}
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=30)
         self._path = path

@@ -200,6 +200,8 @@ REFUSALS = [
     *refusals("nginx_proxy_port", "a whole number from 1 to 65535", 0, -1, 65536),
     *refusals("nginx_proxy_port", "int", "abc", "8080x", 80.5, ""),
     *refusals("nginx_proxy_max_body_size", "a whole number and one of k, m, g", *SIZES),
+    *refusals("nginx_proxy_page_cache", "a whole number and one of m, g, such as 64m", "64", "64k", "5g", "-1m"),
+    *refusals("pypi_page_max_age", "a whole number of seconds from 0 to 86400", "soon", -1, 86401, 1.5),
     *refusals("nginx_proxy_memory", "a whole number and one of k, m, g", "1 g"),
     *nested("pypi_server_users", "1 to 64 of a-z, 0-9, dot, dash", **{name: {"name": name} for name in NAMES}),
     *nested("pypi_server_users", "1 to 64 of a-z, 0-9, dot, dash", **{"a/b": {"name": "a/b", "password": PASSWORD}}),

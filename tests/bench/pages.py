@@ -1,0 +1,427 @@
+# Copyright: The wheelhouse.pypi contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How fast pages and files are beside plain nginx, the servers alone and the usual 5-minute cache; and none is stale.
+
+Everything is measured in one run on one machine, over loopback and its own containers alone, so that the ratios mean
+something even where the numbers do not. Prints a table, and writes it as CSV with a picture to build/bench. Needs root,
+like Docker, and wrk.
+
+    pages.py [CYCLES]
+
+CYCLES is how often something is uploaded and read at once to look for stale pages, for 15 minutes at most.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import requests
+import yaml
+from bench import say
+from commands import BIN, docker, poll, run
+from listing import default_server
+from live_devpi import LiveDevpi
+from live_pypiserver import form, sdist, wheel
+from staleness import hammer
+from tree import ROOT
+
+SECONDS, CONNECTIONS = 4, 16
+DEVPI, PYPISERVER, FLOOR, USUAL = (f"wheelhouse-speed-{name}" for name in ("devpi", "pypiserver", "floor", "usual"))
+PORTS = {DEVPI: 18071, PYPISERVER: 18072, FLOOR: 18073, USUAL: 18074}
+PASSWORD = "bench"
+RESULTS = ROOT / "build/bench"
+JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
+API = {"Accept": "application/json"}
+PIP = {"User-Agent": "pip/26.0"}
+PAGE, LONG_PAGE = "/pypi/stable/+simple/short/", "/pypi/stable/+simple/long/"
+FILES = {"100 kB": 100_000, "20 MB": 20_000_000}
+
+# What people write who know nginx and want a fast file server.
+PLAIN = """
+worker_processes auto; pid /tmp/nginx.pid; error_log stderr warn;
+events { worker_connections 1024; }
+http {
+    access_log /dev/stdout; sendfile on; tcp_nopush on;
+    client_body_temp_path /tmp/b; proxy_temp_path /tmp/p; fastcgi_temp_path /tmp/f;
+    uwsgi_temp_path /tmp/u; scgi_temp_path /tmp/s;
+    server { listen 127.0.0.1:8081; return 204; }
+    SITES
+}
+"""
+STATIC = "server { listen 8080; root /srv/www; open_file_cache max=1000; default_type text/html; }"
+# And what devpi's own generator and many posts have: pages for five minutes.
+FIVE_MINUTES = """
+    proxy_cache_path /tmp/cache keys_zone=pages:1m;
+    upstream index { server unix:/srv/data/run/index.sock; }
+    server {
+        listen 8080;
+        location / {
+            proxy_pass http://index;
+            proxy_cache pages;
+            proxy_cache_valid 200 5m;
+            proxy_ignore_headers Vary Cache-Control Expires;
+            proxy_set_header X-Outside-Url http://localhost;
+        }
+    }
+"""
+
+
+class Table:
+    """What was measured: rows of name, value, what it is held against, their ratio, and the target of the ratio."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, name, value, against, base, target):
+        """`target` as in ">= 0.85"; a base of None means that the value itself is the ratio."""
+        ratio = value if base is None else value / base
+        sign, bound = target.split()
+        met = ratio >= float(bound) if sign == ">=" else ratio <= float(bound)
+        self.rows.append((name, value, against, base, ratio, target, "met" if met else "missed"))
+        say(f"{name}: {ratio:.3g} ({target}: {self.rows[-1][-1]})")
+
+    def print(self):
+        print(f"\n{'':58}{'value':>10}  {'against':32}{'value':>10}{'ratio':>9}{'target':>9}")
+        for name, value, against, base, ratio, target, verdict in self.rows:
+            held = "" if base is None else f"{base:.4g}"
+            print(f"{name:58}{value:10.4g}  {against:32}{held:>10}{ratio:9.3g}{target:>9} {verdict}")
+
+    def write(self, place):
+        with (place / "pages.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["what", "value", "against", "value of that", "ratio", "target", "verdict"])
+            writer.writerows(self.rows)
+
+
+def main():
+    if not shutil.which("wrk"):
+        sys.exit("wrk is missing. On Debian: apt-get install --no-install-recommends wrk")
+    cycles = int(sys.argv[1]) if sys.argv[1:] else 10_000
+    table, rates = Table(), {}
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory, ExitStack() as stack:
+        place = Path(directory)
+        place.chmod(0o755)
+        stack.enter_context(deployed(place))
+        ours = Devpi(f"http://localhost:{PORTS[DEVPI]}")
+        alone = Devpi(stack.enter_context(live_devpi()))
+        for index in (ours, alone):
+            index.fill()
+        www = ours.copy(place / "www")
+        floor = stack.enter_context(nginx(place, FLOOR, STATIC, {str(www): "/srv/www"}))
+        usual = stack.enter_context(nginx(place, USUAL, FIVE_MINUTES, {f"{DEVPI}-data": "/srv/data"}, "8141"))
+        measure_pages(table, rates, ours, alone, floor, usual)
+        measure_pypiserver(table, rates, place)
+        measure_files(table, ours, floor)
+        measure_passwords(table, ours)
+        measure_uploads(table, ours)
+        measure_staleness(table, ours, cycles)
+        measure_install(table, ours, place, floor)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    table.print()
+    table.write(RESULTS)
+    (RESULTS / "pages.svg").write_text(picture(rates))
+    print(f"\nWritten: {RESULTS.relative_to(ROOT)}/pages.csv and pages.svg")
+    sys.exit(any(row[-1] == "missed" for row in table.rows))
+
+
+@contextmanager
+def deployed(place):
+    """Both indexes, as the product brings them up."""
+    common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_pipelining": False}
+    hosts = {
+        name: common
+        | {
+            "pypi_server_instance": name,
+            "nginx_proxy_port": PORTS[name],
+            "pypi_server_backend": name.removeprefix("wheelhouse-speed-"),
+            "pypi_client_directory": str(place / name),
+            "pypi_server_users": [{"name": "pypi", "password": PASSWORD}],
+        }
+        for name in (DEVPI, PYPISERVER)
+    }
+    hosts[DEVPI]["pypi_server_indexes"] = [
+        {"name": "pypi/stable", "bases": [], "volatile": True},
+        {"name": "pypi/heir", "bases": ["pypi/stable"], "volatile": True},
+    ]
+    inventory = place / "hosts.yml"
+    inventory.write_text(yaml.safe_dump({"pypi": {"hosts": hosts}}))
+
+    def play(name, *arguments):
+        result = run(BIN / "ansible-playbook", "--inventory", inventory, name, *arguments)
+        if result.returncode:
+            sys.exit(str(result))
+
+    say("Bringing up both indexes, unmeasured.")
+    try:
+        play("up_pypi.yml", "--skip-tags", "pypi_verify")
+        yield
+    finally:
+        play("playbooks/destroy.yml", "--extra-vars", '{"pypi_server_purge": true}')
+
+
+@contextmanager
+def live_devpi():
+    with LiveDevpi() as live:
+        url = live.url.rstrip("/")
+        token = login(url, "root", live.password)
+        for path, body in {"/pypi": {"password": PASSWORD}, "/pypi/stable": {"bases": [], "volatile": True}}.items():
+            answer = requests.put(url + path, json=body, auth=("root", token), headers=API, timeout=10)
+            answer.raise_for_status()
+        yield url
+
+
+def login(url, user, password):
+    answer = requests.post(f"{url}/+login", json={"user": user, "password": password}, headers=API, timeout=30)
+    return answer.json()["result"]["password"]
+
+
+class Devpi:
+    def __init__(self, url):
+        self.url = url
+        self._session = requests.Session()
+        self._session.auth = ("pypi", login(url, "pypi", PASSWORD))
+
+    def upload(self, project, number, padding=0):
+        name, content = wheel(project, f"1.{number}", padding=padding)
+        fields = {":action": "file_upload", "name": project, "version": f"1.{number}", "filetype": "bdist_wheel"}
+        sent = {"content": (name, content)}
+        answer = self._session.post(f"{self.url}/pypi/stable/", data=fields, files=sent, timeout=120)
+        answer.raise_for_status()
+        return name
+
+    def fill(self):
+        """A project of two files, one of 500, and files of two sizes."""
+        say(f"Filling {self.url}.")
+        for number in range(2):
+            self.upload("short", number)
+        for number in range(500):
+            self.upload("long", number)
+        for name, size in FILES.items():
+            self.upload(f"file-{name.split()[0]}".replace("-", "_"), 0, size // 2)
+
+    def file(self, project):
+        """The address of a project's only file."""
+        page = requests.get(f"{self.url}/pypi/stable/+simple/{project}/", headers=JSON | PIP, timeout=20).json()
+        return requests.compat.urljoin(f"{self.url}/pypi/stable/+simple/{project}/", page["files"][0]["url"])
+
+    def copy(self, www):
+        """Pages and files as a plain file server has them."""
+        www.mkdir()
+        for project in ("short", "long"):
+            answer = requests.get(f"{self.url}/pypi/stable/+simple/{project}/", headers=PIP, timeout=20)
+            (www / f"{project}.html").write_text(answer.text)
+        for name in FILES:
+            project = f"file-{name.split()[0]}"
+            (www / project).write_bytes(requests.get(self.file(project), timeout=60).content)
+        return www
+
+
+@contextmanager
+def nginx(place, name, sites, volumes, *groups):
+    """An nginx of the same image with a configuration of its own."""
+    configuration = place / name
+    configuration.mkdir()
+    (configuration / "nginx.conf").write_text(PLAIN.replace("SITES", sites))
+    mounts = {str(configuration): "/etc/nginx/wheelhouse"} | volumes
+    docker(
+        *("run", "--detach", "--name", name, "--network", DEVPI, "--init", "--read-only", "--tmpfs", "/tmp:mode=1777"),  # noqa: S108 - inside the container
+        *("--publish", f"127.0.0.1:{PORTS[name]}:8080", *(word for group in groups for word in ("--group-add", group))),
+        *(word for source, target in mounts.items() for word in ("--volume", f"{source}:{target}:ro")),
+        docker("inspect", "--format", "{{.Config.Image}}", f"{DEVPI}-proxy"),
+    )
+    try:
+        poll(lambda: answers(f"http://localhost:{PORTS[name]}/"), 20)
+        yield name
+    finally:
+        docker("rm", "--force", name)
+
+
+def answers(url):
+    try:
+        return requests.get(url, timeout=5).status_code < 500
+    except requests.ConnectionError:
+        return False
+
+
+def own(container, path=""):
+    """An address without the engine's port in between."""
+    address = docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", container)
+    return f"http://{address}:8080{path}"
+
+
+def wrk(url, seconds=SECONDS, **headers):
+    """Requests per second that were answered as they should be, and the 99th percentile of their milliseconds."""
+    headers = {"Host": "localhost"} | headers
+    told = [word for name, value in headers.items() for word in ("--header", f"{name}: {value}")]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s", "--latency", *told, url]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "Non-2xx" not in said, f"{url}\n{said}"
+    value, unit = re.search(r"99% +([\d.]+)(us|ms|s)", said).groups()
+    return float(re.search(r"Requests/sec: +([\d.]+)", said)[1]), float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+
+def rate(url, **headers):
+    return wrk(url, **headers)[0]
+
+
+def measure_pages(table, rates, ours, alone, floor, usual):
+    static = rate(own(floor, "/short.html"))
+    page = rate(own(f"{DEVPI}-proxy", PAGE), **PIP)
+    data = rate(own(f"{DEVPI}-proxy", PAGE), **PIP, **JSON)
+    slow = rate(alone.url + PAGE, **PIP)
+    cached = rate(own(usual, PAGE), **PIP)
+    rates["plain nginx, a file"], rates["devpi alone"], rates["devpi behind a 5-minute cache"] = static, slow, cached
+    rates["devpi here, HTML"], rates["devpi here, JSON"] = page, data
+    table.add("hot page, HTML, /s", page, "static file of plain nginx", static, ">= 0.85")
+    table.add("hot page, JSON, /s", data, "static file of plain nginx", static, ">= 0.85")
+    table.add("hot page, HTML, /s", page, "devpi alone", slow, ">= 40")
+    long, long_alone = rate(own(f"{DEVPI}-proxy", LONG_PAGE), **PIP), rate(alone.url + LONG_PAGE, **PIP)
+    rates["devpi here, 500 files"], rates["devpi alone, 500 files"] = long, long_alone
+    table.add("page of a project with 500 files, /s", long, "devpi alone", long_alone, ">= 100")
+    used = rate(ours.url + PAGE, **PIP)
+    table.add("hot page by the address that users use, /s", used, "the container's own address", page, ">= 0.95")
+
+
+def measure_pypiserver(table, rates, place):
+    packages = place / "packages"
+    packages.mkdir()
+    url = f"http://localhost:{PORTS[PYPISERVER]}/"
+    for number in range(2):
+        name, content = sdist("short", f"1.{number}")
+        (packages / name).write_bytes(content)
+        body, kind = form(**{":action": "file_upload", "content": (name, content)})
+        headers, auth = {"Content-Type": kind}, ("pypi", PASSWORD)
+        requests.post(url, data=body, headers=headers, auth=auth, timeout=30).raise_for_status()
+    with default_server(packages) as alone:
+        slow = rate(f"{alone}/simple/short/")
+    page = rate(own(f"{PYPISERVER}-proxy", "/simple/short/"))
+    rates["pypiserver here"], rates["pypiserver alone"] = page, slow
+    table.add("hot page of pypiserver, /s", page, "pypiserver alone", slow, ">= 40")
+
+
+def measure_files(table, ours, floor):
+    for name in FILES:
+        project = f"file-{name.split()[0]}"
+        path = ours.file(project).removeprefix(ours.url)
+        here, plain = rate(own(f"{DEVPI}-proxy", path)), rate(own(floor, f"/{project}"))
+        table.add(f"file of {name}, /s", here, "plain nginx", plain, ">= 0.95")
+
+
+def measure_passwords(table, ours):
+    header = requests.Request("GET", ours.url, auth=("pypi", PASSWORD)).prepare().headers
+    with_password = {"Authorization": header["Authorization"]}
+    page = rate(own(f"{DEVPI}-proxy", PAGE), **PIP, **with_password)
+    table.add("page with a Basic password, /s", page, "as it is", None, ">= 1000")
+    api = own(f"{DEVPI}-proxy", "/+api")
+    known, unknown = rate(api, **API, **with_password), rate(api, **API)
+    table.add("what devpi answers, with a Basic password, /s", known, "without one", unknown, ">= 0.5")
+    processes = docker("top", f"{DEVPI}-index", "-eo", "pid,args").splitlines()[1:]
+    pid = next(process.split()[0] for process in processes if "serve_index.py" in process)
+    peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc", pid, "status").read_text())[1]
+    table.add("peak memory of devpi, MB", int(peak) / 1000, "as it is", None, "<= 200")
+
+
+def measure_uploads(table, ours):
+    """The 99th percentile of a hot page while something else is uploaded five times a second."""
+    end = threading.Event()
+
+    def keep_uploading():
+        number = 0
+        while not end.wait(0.2):
+            ours.upload("meanwhile", number)
+            number += 1
+
+    thread = threading.Thread(target=keep_uploading)
+    thread.start()
+    try:
+        _rate, late = wrk(own(f"{DEVPI}-proxy", PAGE), 10, **PIP)
+    finally:
+        end.set()
+        thread.join()
+    table.add("p99 of a hot page during uploads at 5/s, ms", late, "as it is", None, "<= 5")
+
+
+def measure_staleness(table, ours, cycles):
+    say(f"{cycles} uploads, each read at once beside 8 readers.")
+    end = time.monotonic() + 900
+    done, total = 0, {"pages": 0, "stale": 0, "failed": 0}
+    while done < cycles and time.monotonic() < end:  # each hundred has a project of its own: pages grow
+        project = f"stale{done}"
+        pages = [f"{ours.url}/pypi/{index}/+simple/{project}/" for index in ("stable", "heir")]
+        outcome = hammer(lambda number, project=project: ours.upload(project, number), pages, min(100, cycles - done))
+        done += outcome.cycles
+        total["pages"] += outcome.pages
+        total["stale"] += len(outcome.stale)
+        total["failed"] += len(outcome.failed)
+    say(f"{done} cycles, {json.dumps(total)}")
+    wrong = total["stale"] + total["failed"]
+    table.add(f"stale or failed pages of {total['pages']} in {done} cycles", wrong, "as it is", None, "<= 0")
+
+
+def measure_install(table, ours, place, floor):
+    """uv takes 100 packages from the index, and the same files from plain nginx."""
+    names = [f"part{number}" for number in range(100)]
+    www = place / "www"
+    for name in names:
+        ours.upload(name, 0)
+        page = requests.get(f"{ours.url}/pypi/stable/+simple/{name}/", headers=PIP, timeout=20).text
+        (www / "simple" / name).mkdir(parents=True)
+        file = ours.file(name)
+        (www / "simple" / name / Path(file).name).write_bytes(requests.get(file, timeout=20).content)
+        (www / "simple" / name / "index.html").write_text(re.sub(r'href="[^"]*/([^"/]+)"', r'href="\1"', page))
+    environment = place / "venv"
+    subprocess.run([BIN / "uv", "venv", "--quiet", environment], check=True)
+
+    def install(index):
+        best = None
+        for _turn in range(3):
+            begun = time.monotonic()
+            command = [BIN / "uv", "pip", "install", "--quiet", "--no-cache", "--reinstall", "--default-index", index]
+            subprocess.run([*command, "--python", environment / "bin/python", *names], check=True)
+            taken = time.monotonic() - begun
+            best = taken if best is None else min(best, taken)
+        return best
+
+    plain = install(f"http://localhost:{PORTS[FLOOR]}/simple/")
+    here = install(f"{ours.url}/pypi/stable/+simple/")
+    table.add("uv installs 100 packages, s", here, "from plain nginx", plain, "<= 1.1")
+
+
+def picture(rates):
+    """Bars on a logarithmic scale, longest first."""
+    bars = sorted(rates.items(), key=lambda pair: -pair[1])
+    lines = []
+    for row, (name, value) in enumerate(bars):
+        width = 120 * math.log10(max(value, 1))
+        colour = "#2b6cb0" if " here" in name else "#a0aec0"
+        y = 50 + 34 * row
+        lines.append(
+            f'<text x="300" y="{y + 17}" text-anchor="end">{html.escape(name)}</text>'
+            f'<rect x="310" y="{y}" width="{width:.0f}" height="24" fill="{colour}"/>'
+            f'<text x="{316 + width:.0f}" y="{y + 17}">{value:,.0f}</text>'
+        )
+    body, height = "\n".join(lines), 70 + 34 * len(bars)
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" width="1060" height="{height}"
+    font-family="sans-serif" font-size="15">
+<rect width="100%" height="100%" fill="white"/>
+<text x="310" y="30" font-weight="bold">Pages a second, 16 connections, one machine, one run (logarithmic)</text>
+{body}
+</svg>
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+# Copyright: The wheelhouse.pypi contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Upload and read at once, again and again, while others read: no page lacks what was there when it was asked for."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from dataclasses import dataclass, field
+
+import requests
+
+PIP = {
+    "User-Agent": "pip/26.0",
+    "Accept": "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01",
+}
+UV = {
+    "User-Agent": "uv/0.13.8",
+    "Accept": "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01",
+}
+OLD_PIP = {"User-Agent": "pip/20.3.4", "Accept": "text/html"}
+BROWSER = {"User-Agent": "Mozilla/5.0", "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+CLIENTS = {"pip": PIP, "uv": UV, "old pip": OLD_PIP, "browser": BROWSER}
+
+
+@dataclass
+class Outcome:
+    """What a run saw."""
+
+    cycles: int = 0
+    pages: int = 0
+    stale: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+def numbers(page: str) -> set[int]:
+    """The releases that a page lists: the N of each 1.N."""
+    return {int(number) for number in re.findall(r"-1\.(\d+)-py3", page)}
+
+
+def hammer(
+    upload, pages: list[str], cycles: int, readers: int = 8, reloads: bool = False, deadline=lambda: False
+) -> Outcome:
+    """Run so many cycles of `upload(number)` and a read of each page by each kind of client, beside the readers.
+
+    pages   Addresses of one project's pages, on the index itself and on those that inherit from it.
+    upload  Adds the release 1.N and returns when the index has acknowledged it.
+    reloads Whether nginx is reloaded meanwhile. It closes kept connections then, which clients may be about to use, so
+            these have none.
+    """
+    outcome, lock = Outcome(), threading.Lock()
+    acknowledged = itertools.count()
+    newest = -1
+    kept = {"Connection": "close"} if reloads else {}
+    end = threading.Event()
+
+    def read(session, page, client):
+        wanted = newest  # what was acknowledged before the question
+        answer = session.get(page, headers=CLIENTS[client] | kept, timeout=60)
+        with lock:
+            outcome.pages += 1
+            if answer.status_code != 200 and wanted >= 0:
+                outcome.failed.append(f"{client} got {answer.status_code} from {page}")
+            elif wanted >= 0 and wanted not in numbers(answer.text):
+                outcome.stale.append(f"{client} did not see 1.{wanted} on {page}")
+
+    def keep_reading():
+        with requests.Session() as session:
+            while not end.is_set():
+                for page in pages:
+                    for client in CLIENTS:
+                        read(session, page, client)
+
+    threads = [threading.Thread(target=keep_reading) for _reader in range(readers)]
+    with requests.Session() as session:
+        upload(next(acknowledged))
+        newest = 0
+        for thread in threads:
+            thread.start()
+        try:
+            while outcome.cycles < cycles and not deadline():
+                number = next(acknowledged)
+                upload(number)
+                newest = number
+                for page in pages:
+                    for client in CLIENTS:
+                        read(session, page, client)
+                outcome.cycles += 1
+        finally:
+            end.set()
+            for thread in threads:
+                thread.join()
+    return outcome
