@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import re
 import socket
 import sys
 import time
@@ -22,6 +23,7 @@ import requests
 import yaml
 from commands import docker, poll, run
 from live_pypiserver import UnixConnection, form, wheel
+from pages import quoted, typed
 from staleness import BROWSER, CLIENTS, OLD_PIP, PIP, hammer, numbers
 
 DEVPI, PRIVATE = "wheelhouse-pages", "wheelhouse-private"
@@ -511,7 +513,9 @@ def test_who_guesses_is_slowed_down_and_nobody_else_is(devpi, private):
         answers = [ways[number % len(ways)](f"guess {number}") for number in range(50)]
         assert sum(answer.status_code == 429 for answer in answers) >= 40
         assert answers[-1].headers["Retry-After"]
-        assert "Try again in a minute" in answers[-1].text
+        quoted("Too many wrong passwords", answers[-1].text)
+    log = run("bash", "-c", typed("docker logs pypi-proxy").replace("pypi-proxy", devpi.proxy)).output
+    assert re.search(r'^\S+ pypi \[.*\] "GET /\+api HTTP/1.1" 429 ', log, re.MULTILINE)
     assert login(right[1]).status_code == 429  # this might be a guess
     assert api(right[1]).status_code == 200  # this was right before
     assert devpi.send("guessed", 0).status_code == 200
