@@ -109,13 +109,14 @@ class Devpi(Index):
     def path(self, project, index="pypi/stable"):
         return f"/{index}/+simple/{project}/"
 
-    def page(self, project, client=PIP, index="pypi/stable", **headers):
-        return requests.get(self.url + self.path(project, index), headers=client | headers, timeout=20)
+    def page(self, project, client=None, index="pypi/stable", **headers):
+        """The page as a client gets it, pip by default."""
+        return requests.get(self.url + self.path(project, index), headers=(client or PIP) | headers, timeout=20)
 
-    def fresh(self, project, client=PIP, index="pypi/stable"):
+    def fresh(self, project, client=None, index="pypi/stable"):
         """The page straight from devpi, past nginx."""
         with contextlib.closing(UnixConnection(self.socket)) as connection:
-            connection.request("GET", self.path(project, index), headers=client | {"X-Outside-Url": self.url})
+            connection.request("GET", self.path(project, index), headers=(client or PIP) | {"X-Outside-Url": self.url})
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
 
