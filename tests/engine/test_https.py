@@ -180,13 +180,12 @@ def bad(authority, root, good):
     }
 
 
-# On the host the same program looks at them; `make test-long` has each there, too.
-ON_HOST = BAD if LONG else ["expired", "no_file"]
+# One of each way to be refused; `make test-long` has every fault in both places.
+SOME = [("expired", False), ("nobodys_root", False), ("open_key", False), ("no_file", False), ("no_file", True)]
+EVERY = [(fault, on_host) for fault in BAD for on_host in (False, True)]
 
 
-@pytest.mark.parametrize(
-    ("fault", "on_host"), [*((fault, False) for fault in BAD), *((fault, True) for fault in ON_HOST)]
-)
+@pytest.mark.parametrize(("fault", "on_host"), EVERY if LONG else SOME)
 def test_bad_files_are_refused_before_the_first_change(site, bad, fault, on_host):
     before = served()
     result = site.look(**bad[fault], nginx_proxy_certificate_on_host=on_host)

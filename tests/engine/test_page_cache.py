@@ -3,8 +3,9 @@
 
 """Pages come from nginx's memory, and are never older than a write that the index has acknowledged.
 
-Two indexes, brought up by one run: a devpi, and a pypiserver that asks readers for a password. Whether a page came from
-memory is counted in nginx's log, which names the index's time for what the index answered.
+Two indexes on one host, brought up by one run, that share nothing but images: a devpi, and a pypiserver that asks
+readers for a password. Whether a page came from memory is counted in nginx's log, which names the index's time for what
+the index answered. The last two tests are the end of both.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from staleness import BROWSER, CLIENTS, OLD_PIP, PIP, hammer, numbers
 DEVPI, PRIVATE = "wheelhouse-pages", "wheelhouse-private"
 PORTS = {DEVPI: 18150, PRIVATE: 18160}
 MAX_AGE = 8  # seconds, for what passes nginx by
-PASSWORDS = {"pypi": "uploader's", "reader": "reader's", "root": "administrator's"}
+ODD = "p%s #;$(id)'\"\\{}&<>:/@"  # every character that some layer in between might take for its own
+PASSWORDS = {"pypi": ODD, "reader": "reader's", "root": f"root {ODD}"}
 JSON = {"Accept": "application/json"}
 
 
@@ -276,7 +278,7 @@ def test_one_fetch_for_a_crowd(devpi):
     assert devpi.fetched(devpi.path("crowded")) == 1
 
 
-ODD = {
+STRANGE = {
     "another host": {"Host": "evil.example.com"},
     "forwarded": {"X-Forwarded-Host": "evil.example.com", "X-Forwarded-Proto": "https", "Forwarded": "host=evil"},
     "outside url": {"X-Outside-Url": "http://evil.example.com"},
@@ -306,12 +308,12 @@ SPELLINGS = [
 ]
 
 
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("odd", STRANGE)
 def test_odd_headers_do_not_reach_the_next_client(devpi, odd):
     project = "odd-" + odd.replace(" ", "-")
     for number, client in enumerate(CLIENTS.values()):
         devpi.upload(project, number)  # nothing is kept, so the odd request is the one that could leave something
-        requests.get(devpi.url + devpi.path(project), headers=client | ODD[odd], timeout=20)
+        requests.get(devpi.url + devpi.path(project), headers=client | STRANGE[odd], timeout=20)
         for other in CLIENTS.values():
             assert devpi.page(project, other).text == devpi.fresh(project, other)[1]
 
@@ -500,7 +502,7 @@ def elsewhere(name, path, user, password):
 
 
 def test_who_guesses_is_slowed_down_and_nobody_else_is(devpi, private):
-    """The last test, since this machine has guessed then."""
+    """Late, since this machine has guessed then."""
     right = ("pypi", PASSWORDS["pypi"])
 
     def login(password):
@@ -530,3 +532,15 @@ def test_who_guesses_is_slowed_down_and_nobody_else_is(devpi, private):
     assert private.page("secret", "reader").status_code == 200
     assert private.page("secret").status_code == 401
     assert elsewhere(PRIVATE, "/simple/secret/", "reader", PASSWORDS["reader"]) == 200
+
+
+def test_destroying_one_leaves_the_other(make, devpi, private):
+    secrets = [run("cat", f"/etc/wheelhouse/{name}/secrets/secrets.json").output for name in PORTS]
+    assert secrets[0] != secrets[1]
+    state = "{{.Id}} {{.State.StartedAt}}"
+    before = docker("inspect", "--format", state, private.container, private.proxy)
+    result = make("destroy", "PURGE=yes", f"ARGS=--limit={DEVPI}")
+    assert result.returncode == 0, str(result)
+    assert docker("inspect", "--format", state, private.container, private.proxy) == before
+    assert private.page("secret", "reader").status_code == 200
+    assert f"{DEVPI}-data" not in docker("volume", "ls", "--quiet").splitlines()
