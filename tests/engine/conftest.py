@@ -14,7 +14,7 @@ from pages import typed
 from tree import ROOT
 
 LOGS = ROOT / "build/test-logs"
-collect_ignore = [] if LONG else ["test_release.py", "test_two_machines.py"]
+collect_ignore = [] if LONG else ["test_https.py", "test_release.py", "test_two_machines.py"]
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import pytest
 import requests
 import yaml
 from authority import Authority
-from commands import BIN, LONG, local_inventory, run
+from commands import BIN, local_inventory, run
 
 INSTANCE = "wheelhouse-https"
 PORT, TLS_PORT = 18130, 18131
@@ -180,12 +180,8 @@ def bad(authority, root, good):
     }
 
 
-# One of each way to be refused; `make test-long` has every fault in both places.
-SOME = [("expired", False), ("nobodys_root", False), ("open_key", False), ("no_file", False), ("no_file", True)]
-EVERY = [(fault, on_host) for fault in BAD for on_host in (False, True)]
-
-
-@pytest.mark.parametrize(("fault", "on_host"), EVERY if LONG else SOME)
+@pytest.mark.parametrize("fault", BAD)
+@pytest.mark.parametrize("on_host", [False, True], ids=["controller", "host"])
 def test_bad_files_are_refused_before_the_first_change(site, bad, fault, on_host):
     before = served()
     result = site.look(**bad[fault], nginx_proxy_certificate_on_host=on_host)
