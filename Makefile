@@ -55,9 +55,9 @@ unit: install_test_pkgs ## Unit tests of the modules, with a real devpi-server t
 molecule: install_test_pkgs ## One molecule scenario: SCENARIO=default
 	WHEELHOUSE_SCENARIOS=$(SCENARIO) $(RUN)/pytest tests/engine/test_molecule.py --log-cli-level=INFO
 
-test-long: install_test_pkgs ## What an hour has no room for: Podman, 150 issuances, a release's proof, every bad value (hours)
-	WHEELHOUSE_LONG=yes WHEELHOUSE_SCENARIOS='podman engine fleet tls' $(RUN)/pytest tests/engine/test_molecule.py tests/engine/test_release.py \
-	  tests/engine/test_two_machines.py tests/engine/test_https.py tests/system/test_refusals.py --log-cli-level=INFO
+test-long: install_test_pkgs ## What an hour has no room for: five scenarios, HTTPS, page cache, a release's proof, every bad value (hours)
+	WHEELHOUSE_LONG=yes WHEELHOUSE_SCENARIOS='default tls fleet engine podman' $(RUN)/pytest tests/engine tests/system/test_refusals.py \
+	  --log-cli-level=INFO
 
 docs: install_test_pkgs ## Write docs/reference from the specifications of roles and modules
 	$(RUN)/python tests/documentation.py

@@ -146,6 +146,7 @@ def deployed(place):
         | {
             "pypi_server_instance": name,
             "nginx_proxy_port": PORTS[name],
+            "nginx_proxy_page_cache": "64m",
             "pypi_server_backend": name.removeprefix("wheelhouse-speed-"),
             "pypi_client_directory": str(place / name),
             "pypi_server_users": [{"name": "pypi", "password": PASSWORD}],
