@@ -15,8 +15,8 @@ from tree import ROOT
 
 LOGS = ROOT / "build/test-logs"
 # `make test` has no time for these; with WHEELHOUSE_LONG=yes they are there.
-SELDOM = ["test_client.py", "test_https.py", "test_page_cache.py", "test_release.py", "test_two_machines.py"]
-collect_ignore = [] if LONG else SELDOM
+SELDOM = ["client", "https", "images", "page_cache", "release", "two_machines"]
+collect_ignore = [] if LONG else [f"test_{name}.py" for name in SELDOM]
 
 
 @pytest.fixture(scope="session")
