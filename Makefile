@@ -43,7 +43,7 @@ destroy: install_pkgs ## Take the index down and keep its data; PURGE=yes takes 
 migrate: install_pkgs ## Copy every release to another index and compare all bytes: FROM=host TO=host (ARGS='-e @file' for another source)
 	$(call play,playbooks/migrate.yml $(if $(FROM),-e migrate_from='$(FROM)') $(if $(TO),-e migrate_to='$(TO)') $(ARGS))
 
-test: install_test_pkgs ## Everything CI runs: lint, laws, unit tests, system tests, every molecule scenario
+test: install_test_pkgs ## Everything CI runs: lint, laws, unit and system tests, the scenarios backends and fleet, Vagrant
 	$(RUN)/pytest tests --numprocesses 3 --no-loadscope-reorder --verbose
 
 lint: install_test_pkgs ## Lint playbooks, roles and Python
@@ -55,7 +55,7 @@ unit: install_test_pkgs ## Unit tests of the modules, with a real devpi-server t
 molecule: install_test_pkgs ## One molecule scenario: SCENARIO=default
 	WHEELHOUSE_SCENARIOS=$(SCENARIO) $(RUN)/pytest tests/engine/test_molecule.py --log-cli-level=INFO
 
-test-long: install_test_pkgs ## What an hour has no room for: five scenarios, HTTPS, page cache, a release's proof, every bad value (hours)
+test-long: install_test_pkgs ## What an hour has no room for: the other scenarios, the local journey, HTTPS, page cache, releases (hours)
 	WHEELHOUSE_LONG=yes WHEELHOUSE_SCENARIOS='default tls fleet engine podman' $(RUN)/pytest tests/engine tests/system/test_refusals.py \
 	  --log-cli-level=INFO
 

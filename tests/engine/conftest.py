@@ -15,7 +15,7 @@ from tree import ROOT
 
 LOGS = ROOT / "build/test-logs"
 # `make test` has no time for these; with WHEELHOUSE_LONG=yes they are there.
-SELDOM = ["client", "https", "images", "page_cache", "release", "two_machines"]
+SELDOM = ["client", "https", "images", "journey", "page_cache", "release", "two_machines"]
 collect_ignore = [] if LONG else [f"test_{name}.py" for name in SELDOM]
 
 
