@@ -61,12 +61,17 @@ class Index:
             return False
         return answer.status_code in (200, 401)
 
-    def supervisor(self, action, service):
-        """Have the supervisor do something with a service; how many seconds it takes."""
-        commands = {"systemd": ["systemctl"], "supervisord": ["supervisorctl"]}
-        before = time.monotonic()
-        self.run(*commands[self.deployment], action, service)
-        return time.monotonic() - before
+    def supervise(self, action, until_gone=False):
+        """Have the supervisor do something with the index; how many seconds it takes, or how many its process lives on.
+
+        supervisord looks once a second, so it may be a second late in seeing that the process has gone.
+        """
+        supervisor = {"systemd": "systemctl", "supervisord": "supervisorctl"}[self.deployment]
+        command = f"{supervisor} {action} {self.service} > /dev/null"
+        if until_gone:
+            command += f" & while readlink /proc/{self.process(self.service)}/exe > /dev/null; do sleep 0.02; done"
+        before, after = self.run("timeout", "60", "sh", "-ec", f"date +%s.%N; {command}; date +%s.%N; wait").split()
+        return float(after) - float(before)
 
     def process(self, service):
         """The process id of a service."""
