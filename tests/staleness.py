@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass, field
 
 import requests
+from live_pypiserver import wheel
 
 PIP = {
     "User-Agent": "pip/26.0",
@@ -33,6 +34,24 @@ class Outcome:
     pages: int = 0
     stale: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+
+
+def release(project: str, number: int, padding: int = 0) -> dict:
+    """What a client sends to either server to add the release 1.N: a wheel, and what devpi wants to be told of it."""
+    return {
+        ":action": "file_upload",
+        "name": project,
+        "version": f"1.{number}",
+        "filetype": "bdist_wheel",
+        "content": wheel(project, f"1.{number}", padding=padding),
+    }
+
+
+def upload(url: str, auth: tuple[str, str], project: str, number: int, padding: int = 0, session=requests):
+    """Add the release 1.N to the index at an address; the answer."""
+    fields = release(project, number, padding)
+    content = {"content": fields.pop("content")}
+    return session.post(url, data=fields, files=content, auth=auth, timeout=120)
 
 
 def numbers(page: str) -> set[int]:

@@ -72,6 +72,18 @@ class Index:
         before, after = self.run("timeout", "60", "sh", "-ec", f"date +%s.%N; {command}; date +%s.%N; wait").split()
         return float(after) - float(before)
 
+    @property
+    def proxy_log(self):
+        """The file of each request."""
+        if self.deployment == "systemd":
+            return f"/var/log/wheelhouse/{self.instance}-proxy/access.log"
+        return f"/var/log/{self.proxy}.log"
+
+    def fetched(self, path):
+        """How often nginx has asked the index for a page; what it answers from memory has no time of the index's."""
+        lines = self.run("cat", self.proxy_log).splitlines()
+        return sum(f'"GET {path} ' in line and not line.endswith("upstream=-") for line in lines)
+
     def process(self, service):
         """The process id of a service."""
         if self.deployment == "systemd":

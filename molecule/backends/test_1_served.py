@@ -9,6 +9,7 @@ import zipfile
 import pytest
 from commands import BIN
 from conftest import INDEXES, SERVICES
+from staleness import hammer, upload
 
 SYSTEMD = [index for index in SERVICES if index.deployment == "systemd"]
 UNITS = [(index, unit) for index in SYSTEMD for unit in (index.service, index.proxy)]
@@ -93,6 +94,36 @@ def test_no_file_that_anybody_may_read_holds_a_password(service):
         assert all(service.run("stat", "--format", "%a", path)[-1] == "0" for path in found), found
     shown = service.run("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
     assert not [word[:4] for word in secrets if word in shown]
+
+
+# Pages from memory. tests/engine/test_page_cache.py has every way to make them wrong, this is the rule itself.
+
+
+@pytest.mark.parametrize(
+    ("name", "home", "page"),
+    [
+        ("devpi-systemd", "/local/stable/", "/local/stable/+simple/{}/"),
+        ("devpi-supervisord", "/pypi/stable/", "/pypi/stable/+simple/{}/"),
+        ("pypiserver-systemd", "/", "/simple/{}/"),
+    ],
+)
+def test_nobody_reads_what_is_older_than_an_acknowledged_upload(named, name, home, page, monkeypatch, tmp_path):
+    index, cycles, project = named(name), 10, f"read-on-{name}"
+    user = "local" if "local" in home else "pypi"
+    path = page.format(project)
+    if index.tls:
+        ca = tmp_path / "ca.pem"
+        ca.write_text(index.run("cat", f"/etc/wheelhouse/{index.instance}/authority/ca.pem"))
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca))
+
+    def add(number):
+        auth = user, index.passwords[user]
+        assert upload(index.url + home, auth, project.replace("-", "_"), number).status_code == 200
+
+    outcome = hammer(add, [index.url + path], cycles, readers=4)
+    assert (outcome.cycles, outcome.stale, outcome.failed) == (cycles, [], [])
+    # Of three kinds of page (JSON, HTML for installers and for people) each is fetched once more after each write.
+    assert 3 <= index.fetched(path) <= 3 * (cycles + 2) < outcome.pages
 
 
 # pypiserver with logins for everything: facts/seeds, rows 2 and 4

@@ -56,12 +56,11 @@ def test_reload_of_the_proxy_drops_no_request(service):
 
 
 def test_log_of_the_proxy_is_rotated_and_written_on(service):
+    log = service.proxy_log
     if service.deployment == "systemd":
-        log = f"/var/log/wheelhouse/{service.instance}-proxy/access.log"
         service.run("logrotate", "--force", f"/etc/logrotate.d/{service.proxy}")
         assert int(service.run("stat", "--format", "%s", f"{log}.1")) > 0
     else:
-        log = f"/var/log/{service.proxy}.log"
         assert "stdout_logfile_maxbytes=10MB" in service.run("cat", f"/etc/supervisor/conf.d/{service.proxy}.conf")
     before = int(service.run("stat", "--format", "%s", log))
     poll(lambda: service.answers() and int(service.run("stat", "--format", "%s", log)) > before, 10)

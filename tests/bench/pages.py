@@ -34,8 +34,8 @@ from bench import say
 from commands import BIN, docker, poll, run
 from listing import default_server
 from live_devpi import LiveDevpi
-from live_pypiserver import form, sdist, wheel
-from staleness import hammer
+from live_pypiserver import wheel
+from staleness import hammer, upload
 from tree import ROOT
 
 SECONDS, CONNECTIONS = 4, 16
@@ -193,15 +193,10 @@ class Devpi:
     def __init__(self, url):
         self.url = url
         self._session = requests.Session()
-        self._session.auth = ("pypi", login(url, "pypi", PASSWORD))
+        self._auth = "pypi", login(url, "pypi", PASSWORD)
 
     def upload(self, project, number, padding=0):
-        name, content = wheel(project, f"1.{number}", padding=padding)
-        fields = {":action": "file_upload", "name": project, "version": f"1.{number}", "filetype": "bdist_wheel"}
-        sent = {"content": (name, content)}
-        answer = self._session.post(f"{self.url}/pypi/stable/", data=fields, files=sent, timeout=120)
-        answer.raise_for_status()
-        return name
+        upload(f"{self.url}/pypi/stable/", self._auth, project, number, padding, self._session).raise_for_status()
 
     def fill(self):
         """A project of two files, one of 500, and files of two sizes."""
@@ -301,11 +296,9 @@ def measure_pypiserver(table, rates, place):
     packages.mkdir()
     url = f"http://localhost:{PORTS[PYPISERVER]}/"
     for number in range(2):
-        name, content = sdist("short", f"1.{number}")
+        name, content = wheel("short", f"1.{number}")
         (packages / name).write_bytes(content)
-        body, kind = form(**{":action": "file_upload", "content": (name, content)})
-        headers, auth = {"Content-Type": kind}, ("pypi", PASSWORD)
-        requests.post(url, data=body, headers=headers, auth=auth, timeout=30).raise_for_status()
+        upload(url, ("pypi", PASSWORD), "short", number).raise_for_status()
     with default_server(packages) as alone:
         slow = rate(f"{alone}/simple/short/")
     page = rate(own(f"{PYPISERVER}-proxy", "/simple/short/"))

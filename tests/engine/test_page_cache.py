@@ -23,9 +23,9 @@ import pytest
 import requests
 import yaml
 from commands import docker, poll, run
-from live_pypiserver import UnixConnection, form, wheel
+from live_pypiserver import UnixConnection, form
 from pages import quoted, typed
-from staleness import BROWSER, CLIENTS, OLD_PIP, PIP, hammer, numbers
+from staleness import BROWSER, CLIENTS, OLD_PIP, PIP, hammer, numbers, release, upload
 
 DEVPI, PRIVATE = "wheelhouse-pages", "wheelhouse-private"
 PORTS = {DEVPI: 18150, PRIVATE: 18160}
@@ -89,11 +89,6 @@ class Index:
         return Path(docker("volume", "inspect", "--format", "{{.Mountpoint}}", f"{self.name}-data"), "run/index.sock")
 
 
-def upload_form(project, number):
-    """What devpi is told of a release beside its file."""
-    return {":action": "file_upload", "name": project, "version": f"1.{number}", "filetype": "bdist_wheel"}
-
-
 def authorization(user, password):
     return requests.Request("GET", "http://localhost", auth=(user, password)).prepare().headers["Authorization"]
 
@@ -123,10 +118,7 @@ class Devpi(Index):
             return answer.status, answer.read().decode()
 
     def send(self, project, number, auth=None):
-        name, content = wheel(project, f"1.{number}")
-        fields = upload_form(project, number)
-        sent = {"content": (name, content)}
-        return requests.post(f"{self.url}/pypi/stable/", data=fields, files=sent, auth=auth or self.auth, timeout=60)
+        return upload(f"{self.url}/pypi/stable/", auth or self.auth, project, number)
 
     def upload(self, project, number):
         answer = self.send(project, number)
@@ -146,9 +138,7 @@ class Private(Index):
         return requests.get(f"{self.url}/simple/{project}/", headers=headers, auth=auth, timeout=20)
 
     def upload(self, project, number):
-        body, kind = form(**{":action": "file_upload", "content": wheel(project, f"1.{number}")})
-        auth = "pypi", PASSWORDS["pypi"]
-        answer = requests.post(f"{self.url}/", data=body, headers={"Content-Type": kind}, auth=auth, timeout=60)
+        answer = upload(f"{self.url}/", ("pypi", PASSWORDS["pypi"]), project, number)
         assert answer.status_code == 200, answer.text
 
 
@@ -261,12 +251,12 @@ def test_reload_keeps_pages_and_what_they_go_by(devpi):
     devpi.page("steady")
     assert devpi.fetched(devpi.path("steady")) == before
 
-    def upload(number):
+    def add(number):
         if number % 5 == 2:
             reload()
         devpi.upload("reloaded", number)
 
-    outcome = hammer(upload, pages, 20, readers=4, reloads=True)
+    outcome = hammer(add, pages, 20, readers=4, reloads=True)
     assert (outcome.cycles, outcome.stale, outcome.failed) == (20, [], [])
 
 
@@ -354,7 +344,7 @@ def test_memory_that_is_full_makes_room_and_no_mistake(devpi):
 
 def raw_upload(project, number, credentials):
     """Head and body of the request that uploads a release."""
-    body, kind = form(**upload_form(project, number), content=wheel(project, f"1.{number}"))
+    body, kind = form(**release(project, number))
     head = f"Host: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nAuthorization: {credentials}"
     return f"POST /pypi/stable/ HTTP/1.1\r\n{head}\r\n\r\n".encode(), body
 
@@ -394,7 +384,7 @@ def test_an_upload_whose_client_did_not_wait_is_seen(devpi):
 def test_what_passes_nginx_by_is_seen_within_the_bound(devpi):
     devpi.upload("behind", 0)
     assert numbers(devpi.page("behind").text) == {0}
-    body, kind = form(**upload_form("behind", 1), content=wheel("behind", "1.1"))
+    body, kind = form(**release("behind", 1))
     connection = UnixConnection(devpi.socket)
     told = {"Content-Type": kind, "Authorization": authorization(*devpi.auth)}
     connection.request("POST", "/pypi/stable/", body, told)
