@@ -9,6 +9,7 @@ import itertools
 import re
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 
 import requests
 from live_pypiserver import wheel
@@ -112,3 +113,21 @@ def hammer(
             for thread in threads:
                 thread.join()
     return outcome
+
+
+def hammer_many(upload, pages, cycles: int, deadline=lambda: False) -> Outcome:
+    """Run as many cycles, with another project for each hundred of them, since pages grow.
+
+    upload  Adds the release 1.N of a project: `upload(project, number)`.
+    pages   The addresses of a project's pages: `pages(project)`.
+    """
+    total = Outcome()
+    while total.cycles < cycles and not deadline():
+        project = f"hammered{total.cycles}"
+        left = min(100, cycles - total.cycles)
+        outcome = hammer(partial(upload, project), pages(project), left, deadline=deadline)
+        total.cycles += outcome.cycles
+        total.pages += outcome.pages
+        total.stale += outcome.stale
+        total.failed += outcome.failed
+    return total
