@@ -131,7 +131,7 @@ def named():
 
 
 def play(playbook, host, **variables):
-    """Run a playbook against one host of the inventory, with further variables. What it leads to is asked by the test."""
+    """Run a playbook against one host of the inventory, with further variables. Each test asks what came of it."""
     return run(
         BIN / "ansible-playbook",
         "--inventory",
