@@ -113,7 +113,7 @@ def test_password_of_a_package_proxy_is_not_shown(refused):
     assert PASSWORD not in refused.output
 
 
-@pytest.mark.parametrize("limit", ["loopback", "pypi:!both"])
+@pytest.mark.parametrize("limit", ["loopback", "loopback:nobody:!both"])
 def test_limit_that_leaves_out_the_proxy_is_refused(tmp_path, limit):
     result = up_pypi(tmp_path, f"--limit={limit}")
     assert "front, the proxy in front of loopback, was left out by --limit" in said(result, "loopback"), str(result)
