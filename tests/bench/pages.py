@@ -16,6 +16,7 @@ import http.client
 import math
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,7 @@ from live_pypiserver import UnixConnection, wheel
 from staleness import hammer_many, upload
 from tree import ROOT
 
-SECONDS, CONNECTIONS = 4, 16
+SECONDS, TURNS, CONNECTIONS = 2, 3, 16
 DEVPI, PYPISERVER, FLOOR, USUAL = (f"wheelhouse-speed-{name}" for name in ("devpi", "pypiserver", "floor", "usual"))
 PORTS = {DEVPI: 18071, PYPISERVER: 18072, FLOOR: 18073, USUAL: 18074}
 NAMESPACE, ADDRESS, ELSEWHERE = "wheelhouse-bench", "10.213.9.1", "10.213.9.2"
@@ -256,7 +257,8 @@ def nginx(place, name, sites, volumes, *groups):
     mounts = {str(configuration): "/etc/nginx/wheelhouse"} | volumes
     docker(
         *("run", "--detach", "--name", name, "--network", DEVPI, "--init", "--read-only", "--tmpfs", "/tmp:mode=1777"),  # noqa: S108 - inside the container
-        *("--publish", f"127.0.0.1:{PORTS[name]}:8080", *(word for group in groups for word in ("--group-add", group))),
+        *("--publish", f"127.0.0.1:{PORTS[name]}:8080", "--publish", f"{ADDRESS}:{PORTS[name]}:8080"),
+        *(word for group in groups for word in ("--group-add", group)),
         *(word for source, target in mounts.items() for word in ("--volume", f"{source}:{target}:ro")),
         docker("inspect", "--format", "{{.Config.Image}}", f"{DEVPI}-proxy"),
     )
@@ -293,27 +295,40 @@ def wrk(url, seconds=SECONDS, elsewhere=False, **headers):
     return float(re.search(r"Requests/sec: +([\d.]+)", said)[1]), float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
 
-def rate(url, **options):
-    return wrk(url, **options)[0]
+def rates_of(*asked):
+    """The rates of several addresses with what wrk is told of each: medians of turns in which each has its own.
+
+    So whatever else goes on meanwhile meets all of them alike.
+    """
+    turns = [[wrk(url, **options)[0] for url, options in asked] for _turn in range(TURNS)]
+    return [statistics.median(rates) for rates in zip(*turns, strict=True)]
 
 
 def measure_pages(table, rates, ours, alone, floor, usual):
-    static = rate(own(floor, "/short.html"))
-    page = rate(own(f"{DEVPI}-proxy", PAGE), **PIP)
-    data = rate(own(f"{DEVPI}-proxy", PAGE), **PIP, **JSON)
-    slow = rate(alone.url + PAGE, **PIP)
-    cached = rate(own(usual, PAGE), **PIP)
+    proxy = f"{DEVPI}-proxy"
+    static, page, data, slow, cached = rates_of(
+        (own(floor, "/short.html"), {}),
+        (own(proxy, PAGE), PIP),
+        (own(proxy, PAGE), PIP | JSON),
+        (alone.url + PAGE, PIP),
+        (own(usual, PAGE), PIP),
+    )
     rates["plain nginx, a file"], rates["devpi alone"], rates["devpi behind a 5-minute cache"] = static, slow, cached
     rates["devpi here, HTML"], rates["devpi here, JSON"] = page, data
     table.add("hot page, HTML, /s", page, "static file of plain nginx", static, ">= 0.85")
     table.add("hot page, JSON, /s", data, "static file of plain nginx", static, ">= 0.85")
+    table.add("hot page, HTML, /s", page, "5-minute cache", cached, "")
     table.add("hot page, HTML, /s", page, "devpi alone", slow, ">= 40")
-    long, long_alone = rate(own(f"{DEVPI}-proxy", LONG_PAGE), **PIP), rate(alone.url + LONG_PAGE, **PIP)
+    long, long_alone = rates_of((own(proxy, LONG_PAGE), PIP), (alone.url + LONG_PAGE, PIP))
     rates["devpi here, 500 files"], rates["devpi alone, 500 files"] = long, long_alone
     table.add("page of a project with 500 files, /s", long, "devpi alone", long_alone, ">= 100")
-    far, near = rate(ours.url + PAGE, elsewhere=True, **PIP), rate(own(f"{DEVPI}-proxy", PAGE), **PIP)
+    far, near, looped, direct = rates_of(
+        (ours.url + PAGE, PIP | {"elsewhere": True}),
+        (own(proxy, PAGE), PIP),
+        (f"http://localhost:{PORTS[FLOOR]}/short.html", {}),
+        (own(floor, "/short.html"), {}),
+    )
     table.add("hot page from another machine, /s", far, "the container's own address", near, ">= 0.95")
-    looped, direct = rate(f"http://localhost:{PORTS[FLOOR]}/short.html"), rate(own(floor, "/short.html"))
     table.add("file by a port published on loopback, /s", looped, "the container's own address", direct, "")
 
 
@@ -326,8 +341,7 @@ def measure_pypiserver(table, rates, place):
         (packages / name).write_bytes(content)
         upload(url, ("pypi", PASSWORD), "short", number).raise_for_status()
     with default_server(packages) as alone:
-        slow = rate(f"{alone}/simple/short/")
-    page = rate(own(f"{PYPISERVER}-proxy", "/simple/short/"))
+        page, slow = rates_of((own(f"{PYPISERVER}-proxy", "/simple/short/"), {}), (f"{alone}/simple/short/", {}))
     rates["pypiserver here"], rates["pypiserver alone"] = page, slow
     table.add("hot page of pypiserver, /s", page, "pypiserver alone", slow, ">= 40")
 
@@ -336,17 +350,18 @@ def measure_files(table, ours, floor):
     for name in FILES:
         project = f"file-{name.split()[0]}"
         path = ours.file(project).removeprefix(ours.url)
-        here, plain = rate(own(f"{DEVPI}-proxy", path)), rate(own(floor, f"/{project}"))
+        here, plain = rates_of((own(f"{DEVPI}-proxy", path), {}), (own(floor, f"/{project}"), {}))
         table.add(f"file of {name}, /s", here, "plain nginx", plain, ">= 0.95")
 
 
 def measure_passwords(table, ours):
     header = requests.Request("GET", ours.url, auth=("pypi", PASSWORD)).prepare().headers
     with_password = {"Authorization": header["Authorization"]}
-    page = rate(own(f"{DEVPI}-proxy", PAGE), **PIP, **with_password)
-    table.add("page with a Basic password, /s", page, "as it is", None, ">= 1000")
     api = own(f"{DEVPI}-proxy", "/+api")
-    known, unknown = rate(api, **API, **with_password), rate(api, **API)
+    page, known, unknown = rates_of(
+        (own(f"{DEVPI}-proxy", PAGE), PIP | with_password), (api, API | with_password), (api, API)
+    )
+    table.add("page with a Basic password, /s", page, "as it is", None, ">= 1000")
     table.add("what devpi answers, with a Basic password, /s", known, "without one", unknown, ">= 0.5")
     processes = docker("top", f"{DEVPI}-index", "-eo", "pid,args").splitlines()[1:]
     pid = next(process.split()[0] for process in processes if "serve_index.py" in process)
@@ -402,17 +417,13 @@ def measure_install(table, ours, place, floor):
     subprocess.run([BIN / "uv", "venv", "--quiet", environment], check=True)
 
     def install(index):
-        best = None
-        for _turn in range(3):
-            begun = time.monotonic()
-            command = [BIN / "uv", "pip", "install", "--quiet", "--no-cache", "--reinstall", "--default-index", index]
-            subprocess.run([*command, "--python", environment / "bin/python", *names], check=True)
-            taken = time.monotonic() - begun
-            best = taken if best is None else min(best, taken)
-        return best
+        begun = time.monotonic()
+        command = [BIN / "uv", "pip", "install", "--quiet", "--no-cache", "--reinstall", "--default-index", index]
+        subprocess.run([*command, "--python", environment / "bin/python", *names], check=True)
+        return time.monotonic() - begun
 
-    plain = install(f"http://localhost:{PORTS[FLOOR]}/simple/")
-    here = install(f"{ours.url}/pypi/stable/+simple/")
+    indexes = f"{ours.url}/pypi/stable/+simple/", f"http://{ADDRESS}:{PORTS[FLOOR]}/simple/"
+    here, plain = (min(seconds) for seconds in zip(*(map(install, indexes) for _turn in range(TURNS)), strict=True))
     table.add("uv installs 100 packages, s", here, "from plain nginx", plain, "<= 1.1")
 
 
