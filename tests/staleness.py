@@ -60,6 +60,11 @@ def numbers(page: str) -> set[int]:
     return {int(number) for number in re.findall(r"-1\.(\d+)-py3", page)}
 
 
+def fetches(log: str, path: str) -> int:
+    """How often nginx has asked the index for a page, by its log: what comes from memory has no time of the index's."""
+    return sum(f'"GET {path} ' in line and not line.endswith("upstream=-") for line in log.splitlines())
+
+
 def hammer(
     upload, pages: list[str], cycles: int, readers: int = 8, reloads: bool = False, deadline=lambda: False
 ) -> Outcome:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 from commands import BIN, poll, run
+from staleness import fetches
 
 
 class Index:
@@ -80,9 +81,8 @@ class Index:
         return f"/var/log/{self.proxy}.log"
 
     def fetched(self, path):
-        """How often nginx has asked the index for a page; what it answers from memory has no time of the index's."""
-        lines = self.run("cat", self.proxy_log).splitlines()
-        return sum(f'"GET {path} ' in line and not line.endswith("upstream=-") for line in lines)
+        """How often nginx has asked the index for a page."""
+        return fetches(self.run("cat", self.proxy_log), path)
 
     def process(self, service):
         """The process id of a service."""

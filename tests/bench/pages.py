@@ -428,10 +428,10 @@ def measure_install(table, ours, place, floor):
 
 
 def measure_start(table):
+    volume = docker("volume", "inspect", "--format", "{{.Mountpoint}}", f"{DEVPI}-data")
     docker("stop", f"{DEVPI}-index")
     begun = time.monotonic()
     docker("start", f"{DEVPI}-index")
-    volume = docker("volume", "inspect", "--format", "{{.Mountpoint}}", f"{DEVPI}-data")
     poll(lambda: devpi_answers(Path(volume, "run/index.sock")), 60)
     table.add("first answer of devpi after its start, s", time.monotonic() - begun, "as it is", None, "<= 1.5")
 

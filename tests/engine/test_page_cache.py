@@ -26,7 +26,7 @@ import yaml
 from commands import docker, poll, run
 from live_pypiserver import UnixConnection, form
 from pages import quoted, typed
-from staleness import BROWSER, CLIENTS, OLD_PIP, PIP, hammer, hammer_many, numbers, release, upload
+from staleness import BROWSER, CLIENTS, OLD_PIP, PIP, fetches, hammer, hammer_many, numbers, release, upload
 
 DEVPI, PRIVATE = "wheelhouse-pages", "wheelhouse-private"
 PORTS = {DEVPI: 18150, PRIVATE: 18160}
@@ -83,8 +83,7 @@ class Index:
 
     def fetched(self, path):
         """How often nginx has asked the index for a page."""
-        lines = docker("logs", self.proxy).splitlines()
-        return sum(f'"GET {path} ' in line and not line.endswith("upstream=-") for line in lines)
+        return fetches(docker("logs", self.proxy), path)
 
     @property
     def socket(self):
