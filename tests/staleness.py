@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import re
-import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -35,6 +36,12 @@ class Outcome:
     pages: int = 0
     stale: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+
+    def add(self, other: Outcome) -> None:
+        self.cycles += other.cycles
+        self.pages += other.pages
+        self.stale += other.stale
+        self.failed += other.failed
 
 
 def release(project: str, number: int, padding: int = 0) -> dict:
@@ -75,49 +82,59 @@ def hammer(
     reloads Whether nginx is reloaded meanwhile. It closes kept connections then, which clients may be about to use, so
             these have none.
     """
-    outcome, lock = Outcome(), threading.Lock()
-    acknowledged = itertools.count()
-    newest = -1
-    kept = {"Connection": "close"} if reloads else {}
-    end = threading.Event()
-
-    def read(session, page, client):
-        wanted = newest  # what was acknowledged before the question
-        answer = session.get(page, headers=CLIENTS[client] | kept, timeout=60)
-        with lock:
-            outcome.pages += 1
-            if answer.status_code != 200 and wanted >= 0:
-                outcome.failed.append(f"{client} got {answer.status_code} from {page}")
-            elif wanted >= 0 and wanted not in numbers(answer.text):
-                outcome.stale.append(f"{client} did not see 1.{wanted} on {page}")
-
-    def keep_reading():
-        with requests.Session() as session:
-            while not end.is_set():
-                for page in pages:
-                    for client in CLIENTS:
-                        read(session, page, client)
-
-    threads = [threading.Thread(target=keep_reading) for _reader in range(readers)]
-    with requests.Session() as session:
-        upload(next(acknowledged))
-        newest = 0
-        for thread in threads:
-            thread.start()
+    outcome, headers = Outcome(), {"Connection": "close"} if reloads else {}
+    spawn = multiprocessing.get_context("spawn")
+    newest, end = spawn.Value("i", 0), spawn.Event()
+    upload(0)
+    # In a process of their own: threads of this one would keep the writer waiting for its turn.
+    with ProcessPoolExecutor(1, spawn, _share, (newest, end)) as elsewhere, requests.Session() as session:
+        beside = elsewhere.submit(_read_beside, pages, headers, readers)
         try:
-            while outcome.cycles < cycles and not deadline():
-                number = next(acknowledged)
+            for number in range(1, cycles + 1):
+                if deadline():
+                    break
                 upload(number)
-                newest = number
-                for page in pages:
-                    for client in CLIENTS:
-                        read(session, page, client)
+                newest.value = number
+                _read(session, pages, headers, newest, outcome)
                 outcome.cycles += 1
         finally:
             end.set()
-            for thread in threads:
-                thread.join()
+        outcome.add(beside.result())
     return outcome
+
+
+def _read(session, pages, headers, newest, outcome):
+    """Read each page as each kind of client does, and hold it against what was acknowledged before the question."""
+    for page, client in itertools.product(pages, CLIENTS):
+        wanted = newest.value
+        answer = session.get(page, headers=CLIENTS[client] | headers, timeout=60)
+        outcome.pages += 1
+        if answer.status_code != 200:
+            outcome.failed.append(f"{client} got {answer.status_code} from {page}")
+        elif wanted not in numbers(answer.text):
+            outcome.stale.append(f"{client} did not see 1.{wanted} on {page}")
+
+
+def _share(newest, end):
+    """What the process of the readers has in common with that of the writer; it can be inherited alone."""
+    _read_beside.shared = newest, end
+
+
+def _read_beside(pages, headers, readers):
+    newest, end = _read_beside.shared
+
+    def keep_reading():
+        outcome = Outcome()
+        with requests.Session() as session:
+            while not end.is_set():
+                _read(session, pages, headers, newest, outcome)
+        return outcome
+
+    total = Outcome()
+    with ThreadPoolExecutor(readers) as threads:
+        for reading in [threads.submit(keep_reading) for _reader in range(readers)]:
+            total.add(reading.result())
+    return total
 
 
 def hammer_many(upload, pages, cycles: int, deadline=lambda: False) -> Outcome:
@@ -130,9 +147,5 @@ def hammer_many(upload, pages, cycles: int, deadline=lambda: False) -> Outcome:
     while total.cycles < cycles and not deadline():
         project = f"hammered{total.cycles}"
         left = min(100, cycles - total.cycles)
-        outcome = hammer(partial(upload, project), pages(project), left, deadline=deadline)
-        total.cycles += outcome.cycles
-        total.pages += outcome.pages
-        total.stale += outcome.stale
-        total.failed += outcome.failed
+        total.add(hammer(partial(upload, project), pages(project), left, deadline=deadline))
     return total

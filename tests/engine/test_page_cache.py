@@ -229,6 +229,23 @@ def test_every_write_is_seen_at_once(devpi, client):
     assert seen() == seen("pypi/stable") == 404
 
 
+def test_an_upload_outdates_the_pages_of_its_project_alone(devpi):
+    for number, spelling in enumerate(["quiet", "loud-one", "Loud_One", "loud.one", "loud"]):
+        devpi.upload("quiet", 0)
+        devpi.upload("loud-one", 0)
+        before = [numbers(devpi.page(project).text) for project in ("quiet", "loud-one")]
+        fetched = devpi.fetched(devpi.path("quiet"))
+        devpi.upload(spelling, number + 1)
+        after = [numbers(devpi.page(project).text) for project in ("quiet", "loud-one")]
+        changed = {"quiet": 0, "loud": None}.get(spelling, 1)
+        assert [old == new for old, new in zip(before, after, strict=True)] == [changed != 0, changed != 1]
+        assert devpi.fetched(devpi.path("quiet")) - fetched == (changed == 0)
+    before = devpi.fetched(devpi.path("quiet"))
+    devpi.change("PATCH", "/pypi/heir", bases=["pypi/stable"])  # that may change any
+    devpi.page("quiet")
+    assert devpi.fetched(devpi.path("quiet")) == before + 1
+
+
 def pages_of(devpi, project):
     """Where a project is seen: on its index, and on one that inherits from it."""
     return [devpi.url + devpi.path(project, index) for index in INDEXES]
@@ -447,6 +464,32 @@ def test_private_pages_are_never_stale_either(private):
     url = f"{private.url.replace('://', '://reader:' + PASSWORDS['reader'] + '@')}/simple/hammered/"
     outcome = hammer(lambda number: private.upload("hammered", number), [url], 60, readers=4)
     assert (outcome.cycles, outcome.stale, outcome.failed) == (60, [], [])
+
+
+def test_what_a_client_calls_its_file_does_not_decide_whose_page_it_outdates(private):
+    def seen(project):
+        answer = private.page(project, "reader")
+        return numbers(answer.text) if answer.status_code == 200 else answer.status_code
+
+    def send(**fields):
+        content = {name: fields.pop(name) for name in ("content", "gpg_signature") if name in fields}
+        auth = ("pypi", PASSWORDS["pypi"])
+        return requests.post(f"{private.url}/", data=fields, files=content or None, auth=auth, timeout=20).status_code
+
+    private.upload("called", 0)
+    private.upload("Mis_Called", 0)
+    assert (seen("called"), seen("mis-called"), seen("called"), seen("mis-called")) == ({0}, {0}, {0}, {0})
+    before = [private.fetched(f"/simple/{project}/") for project in ("called", "mis-called")]
+    assert send(**release("mis.called", 1) | {"name": "called"}) == 200
+    assert (seen("called"), seen("mis-called")) == ({0}, {0, 1})
+    signed = release("mis_called", 2)
+    bad = {"gpg_signature": (f"{signed['content'][0]}.asc", b"no signature")}
+    assert send(**signed | bad) == 400  # it has the wheel nevertheless
+    assert (seen("called"), seen("mis-called")) == ({0}, {0, 1, 2})
+    assert send(**{":action": "remove_pkg", "name": "MIS-called", "version": "1.0"}) == 200
+    assert (seen("called"), seen("mis-called")) == ({0}, {1, 2})
+    after = [private.fetched(f"/simple/{project}/") for project in ("called", "mis-called")]
+    assert [new - old for old, new in zip(before, after, strict=True)] == [0, 3]
 
 
 def test_user_who_is_gone_reads_no_more(private):

@@ -1,13 +1,15 @@
 #!/usr/bin/env python
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""devpi-server, with constrained indexes that constrain every release file, and passwords that are hashed once.
+"""devpi-server, with constrained indexes that constrain every release file, passwords that are hashed once, and a word
+to its proxy.
 
 devpi-constrained 2.1.0 compares the normalised name of a project with what its files begin with, and so lets through
 every Django-5.0.tar.gz, every foo_bar-1.0.tar.gz, and all wheels of projects that have a dash in their name.
 
 devpi-server 6.20.3 makes the slow hash of a password (0.1 s and 64 MiB, on purpose) for each request that comes with
-one, in as many threads as there are: ten requests a second and gigabytes. And it does not tell its proxy who gave a
-wrong one.
+one, in as many threads as there are: ten requests a second and gigabytes.
+
+The proxy in front is told who gave a wrong password, and of which project alone an upload changed the pages.
 """
 
 import hashlib
@@ -15,12 +17,15 @@ import os
 import sys
 import threading
 
+from devpi_common.validation import normalize_name
 from devpi_constrained.main import ConstrainedStage
 from devpi_server import model
 from devpi_server.auth import Auth
 from devpi_server.main import main
+from devpi_server.views import PyPIView
 
 VERDICT = "X-Wheelhouse-Credentials"
+PROJECT = "X-Wheelhouse-Project"
 
 let_through = ConstrainedStage.get_simple_links_filter_iter
 
@@ -93,6 +98,19 @@ def _tell(request, result):
 
 
 Auth._validate, Auth._get_auth_status = telling_validate, telling_get_auth_status
+
+submit = PyPIView.submit
+
+
+def telling_submit(self):
+    """Tell the proxy which project an upload has changed; what it is not told this of may have changed any."""
+    response = submit(self)
+    if response.status_code == 200:
+        response.headers[PROJECT] = normalize_name(self.request.POST["name"])
+    return response
+
+
+PyPIView.submit = telling_submit
 
 if __name__ == "__main__":
     sys.exit(main())

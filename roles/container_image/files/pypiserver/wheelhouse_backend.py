@@ -21,6 +21,7 @@ from release_files import check, name_and_version
 from wheelhouse_watch import Stamp
 
 _log = logging.getLogger("wheelhouse.index")
+WRITTEN = "wheelhouse.written"  # in a request's environ: the projects whose files it added or removed
 _TEMPORARY = ".wheelhouse-upload-"
 # The fields in which a client sends what it knows of the file: field → how that is computed.
 _DIGESTS = {
@@ -157,11 +158,14 @@ class Backend(SimpleFileBackend):
                     status = 400 if "twine" in request.headers.get("User-Agent", "") else 409
                     raise HTTPError(status, f"Package {filename!r} already exists!") from None
         _sync(self._root)
+        known = name_and_version(filename)
+        _note_written(known and known[0])
         _log.info("Stored %s, by %r", filename, _user())
 
     def remove_package(self, pkg: PkgFile) -> None:
         super().remove_package(pkg)
         _sync(Path(pkg.fn).parent)
+        _note_written(pkg.pkgname)
         _log.info("Removed %r, by %r", pkg.relfn, _user())
 
     def _current(self) -> _Index:
@@ -220,6 +224,11 @@ def _sync(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _note_written(name: str | None) -> None:
+    """Note whose page this request has changed; without a name that a header can carry it may be anybody's."""
+    request.environ.setdefault(WRITTEN, set()).add(normalize_pkgname(name) if name and name.isascii() else None)
 
 
 def _user() -> str:

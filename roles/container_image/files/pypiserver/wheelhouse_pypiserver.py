@@ -14,7 +14,7 @@ from pypiserver import bottle_wrapper
 from pypiserver.backend import BackendProxy
 from pypiserver.bottle_wrapper import HTTPError, request
 from pypiserver.config import Config, RunConfig
-from wheelhouse_backend import Backend
+from wheelhouse_backend import WRITTEN, Backend
 from wheelhouse_htpasswd import Users
 
 _log = logging.getLogger("wheelhouse.requests")
@@ -26,7 +26,8 @@ _OURS = {
 }
 _PAGES = 64  # rendered pages that a process remembers; a page of 1,000 links takes 0.2 MB
 _REASON = 400  # characters of a status line
-_VERDICT = "X-Wheelhouse-Credentials"  # whether they were right, for the proxy alone
+# For the proxy alone: whether credentials were right, and which project alone has another page since this request.
+_VERDICT, _PROJECT = "X-Wheelhouse-Credentials", "X-Wheelhouse-Project"
 
 
 class Settings:
@@ -75,8 +76,10 @@ def application(settings: Settings):
         environ["wsgi.input"] = _WholeBody(environ["wsgi.input"])
 
         def start(status, headers, *more):
-            said = [(_VERDICT, environ[_VERDICT])] if _VERDICT in environ else []
-            return start_response(status, [*headers, *said], *more)
+            written = environ.get(WRITTEN, ())
+            project = next(iter(written)) if len(written) == 1 else None
+            said = {_VERDICT: environ.get(_VERDICT), _PROJECT: project}
+            return start_response(status, [*headers, *((name, value) for name, value in said.items() if value)], *more)
 
         return app(environ, start)
 

@@ -1,14 +1,15 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 -- Pages of an index, kept in nginx's memory and never served older than an acknowledged write.
 --
--- How it is never stale. A counter for each index counts the writes that were answered. A page is kept with the count of the
--- moment its request came, which is before the index was asked for it; it is served while the count is the same. A write raises the
--- count before its answer goes out. So whoever asks after an answer was sent has the new count, and a page that was made before, or
--- meanwhile, does not have it. Nothing is removed, so there is nothing to miss.
+-- How it is never stale. Writes that were answered are counted: for each project those that the index says touched it alone, in the
+-- header X-Wheelhouse-Project, and for each index all others. A page is kept with both counts of the moment its request came, which is
+-- before the index was asked for it; it is served while both are the same. A write raises a count before its answer goes out. So whoever
+-- asks after an answer was sent has the new count, and a page that was made before, or meanwhile, does not have it. Nothing is removed, so
+-- there is nothing to miss.
 --
 -- What does not pass this nginx raises no count. It is seen when a page is `max_age` seconds old, since it is asked for again then.
 --
--- Everything is in memory that nginx's workers share. It survives a reload, count and pages together, and a restart loses both.
+-- Everything is in memory that nginx's workers share. It survives a reload, counts and pages together, and a restart loses both.
 
 local guard = require "password_guard"
 local zlib = require "zlib"
@@ -22,21 +23,29 @@ local LOCK = 60 -- seconds after which one that brings a page is taken for dead;
 
 local cache = {}
 
--- The count of an index's answered writes. It begins with the time, so that a count which was lost never comes again.
-local function count(index)
-    local now = counts:get(index)
+-- The answered writes of an index, or of "<index> <project>". It begins with the time in milliseconds, so that a count which was lost
+-- never comes again: nobody writes a thousand times a second.
+local function count(of)
+    local now = counts:get(of)
     if not now then
-        counts:add(index, ngx.time())
-        now = counts:get(index)
+        counts:add(of, math.floor(ngx.now() * 1000))
+        now = counts:get(of)
     end
     return now
 end
 
--- A kept page is one value, so that no request sees half of another's: the time it was asked for, ETag, Content-Type, a line break,
--- the body. Its count is in the flags beside it.
+-- Both counts that a page goes by, in 27 characters. The last part of its name is its project.
+local function state(index, name)
+    return ("%.0f %.0f"):format(count(index), count(index .. " " .. name:match("[^/ ]+$")))
+end
+
+-- A kept page is one value, so that no request sees half of another's: the state it goes by (27 characters), when it was asked for (14),
+-- ETag (36), Content-Type, a line break, the body.
+local STATE, ASKED, ETAG = 27, 41, 77 -- where each of them ends
+
 local function kept(key, wanted)
-    local value, flags = pages:get(key)
-    if value and flags == wanted then
+    local value = pages:get(key)
+    if value and value:sub(1, STATE) == wanted then
         return value
     end
 end
@@ -47,16 +56,16 @@ local function accepts_gzip()
 end
 
 local function serve(value, gzip, vary)
-    local line = value:find("\n", 51, true)
+    local line = value:find("\n", ETAG + 1, true)
     local header = ngx.header
-    header["ETag"] = value:sub(15, 50)
-    header["Content-Type"] = value:sub(51, line - 1)
+    header["ETag"] = value:sub(ASKED + 1, ETAG)
+    header["Content-Type"] = value:sub(ETAG + 1, line - 1)
     header["Cache-Control"] = "no-cache" -- ask again each time; the ETag makes that cheap
     local body
     if gzip then
         header["Content-Encoding"] = "gzip"
         header["Vary"] = vary == "" and "Accept-Encoding" or vary .. ", Accept-Encoding"
-        body = gzip:sub(51)
+        body = gzip:sub(ETAG + 1)
     else
         header["Vary"] = vary -- gzip_vary adds the rest
         body = value:sub(line + 1)
@@ -66,14 +75,14 @@ local function serve(value, gzip, vary)
     return ngx.exit(ngx.HTTP_OK)
 end
 
--- The page as the client takes it, if it is kept with this count and not older than that.
+-- The page as the client takes it, if it is kept with this state and not older than that.
 local function find(key, wanted, max_age, vary)
     local value = kept(key, wanted)
-    if not value or ngx.now() - tonumber(value:sub(1, 14)) >= max_age then
+    if not value or ngx.now() - tonumber(value:sub(STATE + 1, ASKED)) >= max_age then
         return
     end
     local gzip = accepts_gzip() and kept(key .. " gzip", wanted)
-    if gzip and gzip:sub(1, 50) ~= value:sub(1, 50) then
+    if gzip and gzip:sub(1, ETAG) ~= value:sub(1, ETAG) then
         gzip = nil -- of another moment
     end
     ngx.ctx.page = nil
@@ -82,8 +91,8 @@ end
 
 -- In the access phase: answer from memory, or let the request go on to the index. Of those that want the same page at the same time one
 -- goes on and the others wait for what it brings.
---   index    which count the page goes by
---   name     what the page is, with all that makes a difference to it; empty for what is not kept
+--   index    whose page it is
+--   name     what the page is, with all that makes a difference to it, its project last; empty for what is not kept
 --   max_age  seconds after which the index is asked again, though nothing was written
 --   vary     headers of a request that make a difference, as in the header Vary
 --   private  whether the index has to know who asks
@@ -92,7 +101,7 @@ function cache.answer(index, name, max_age, vary, private)
     if name == "" or method ~= "GET" and method ~= "HEAD" then
         return
     end
-    local key, wanted, asked = index .. " " .. name, count(index), ngx.now()
+    local key, wanted, asked = index .. " " .. name, state(index, name), ngx.now()
     if not private or guard.believed(index) then
         find(key, wanted, max_age, vary)
         local lock = key .. " lock " .. wanted
@@ -108,18 +117,20 @@ function cache.answer(index, name, max_age, vary, private)
             ngx.var.page_lock = lock
         end
     end
-    ngx.ctx.page = {key = key, count = wanted, asked = asked, vary = vary}
+    ngx.ctx.page = {key = key, state = wanted, asked = asked, vary = vary}
 end
 
 -- In the header filter of everything that the index answers: note a write, or begin to keep a page.
 function cache.note(index)
     local method = ngx.req.get_method()
     if method ~= "GET" and method ~= "HEAD" then
-        -- A refusal (4xx) changed nothing, nor did what never reached the index. Of everything else, failures too, nobody knows.
-        local status = ngx.status
-        if (status < 400 or status >= 499) and ngx.var.upstream_connect_time ~= "-" then
-            count(index)
-            counts:incr(index, 1)
+        -- A refusal (4xx) changed nothing, nor did what never reached the index. Of everything else, failures too, nobody knows, unless the
+        -- index says so.
+        local status, project = ngx.status, ngx.var.upstream_http_x_wheelhouse_project
+        if project or (status < 400 or status >= 499) and ngx.var.upstream_connect_time ~= "-" then
+            local touched = project and index .. " " .. project or index
+            count(touched)
+            counts:incr(touched, 1)
         end
         return
     end
@@ -151,9 +162,9 @@ function cache.keep()
     if last then
         page.parts = nil
         local body = table.concat(parts)
-        local head = ("%014.3f"):format(page.asked) .. 'W/"' .. ngx.md5(body) .. '"'
-        pages:set(page.key .. " gzip", head .. zlib.deflate(6, 31)(body, "finish"), 0, page.count)
-        pages:set(page.key, head .. page.type .. "\n" .. body, 0, page.count)
+        local head = page.state .. ("%014.3f"):format(page.asked) .. 'W/"' .. ngx.md5(body) .. '"'
+        pages:set(page.key .. " gzip", head .. zlib.deflate(6, 31)(body, "finish"))
+        pages:set(page.key, head .. page.type .. "\n" .. body)
     end
 end
 
@@ -169,7 +180,7 @@ end
 function cache.stand_in(index, name, vary, private)
     cache.done()
     if name ~= "" and (not private or guard.believed(index)) then
-        find(index .. " " .. name, count(index), math.huge, vary)
+        find(index .. " " .. name, state(index, name), math.huge, vary)
     end
     return ngx.exit(ngx.var.upstream_status == "504" and 504 or 502)
 end
