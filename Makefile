@@ -1,6 +1,8 @@
 # The only door: everything that people and CI run is a target here. `make help` lists them.
 
-PYTHON ?= python3
+# The distribution's Python where it will do: it is compiled with all optimisations, which one that was compiled on the machine (pyenv)
+# often lacks, and Ansible is little else than Python that is started.
+PYTHON ?= $(or $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo /usr/bin/python3),python3)
 INVENTORY ?= inventories/local
 ARGS ?=
 SCENARIO ?= default
