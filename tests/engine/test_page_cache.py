@@ -54,6 +54,7 @@ def make(tmp_path_factory, engine):
     }
     hosts[DEVPI] |= {
         "pypi_page_max_age": MAX_AGE,
+        "pypi_server_options": {"enable-core-metadata": True},
         "pypi_server_root_password": PASSWORDS["root"],
         "pypi_server_users": [{"name": "pypi", "password": PASSWORDS["pypi"]}],
         "pypi_server_indexes": [
@@ -178,6 +179,7 @@ def test_what_comes_from_memory_is_what_the_index_says(devpi):
             varies = {name.strip() for name in answer.headers["Vary"].split(",")}
             assert varies == {"Accept", "User-Agent", "Accept-Encoding"}
             assert answer.headers["Cache-Control"] == "no-cache"
+            assert "X-Wheelhouse-Project" not in answer.headers
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
@@ -206,6 +208,27 @@ def test_gzip_is_what_it_says(devpi):
         packed = answer.raw.read(decode_content=False)
     assert answer.headers["Content-Length"] == str(len(packed))
     assert gzip.decompress(packed).decode() == devpi.fresh("packed")[1]
+
+
+def test_metadata_of_wheels_comes_from_memory(devpi):
+    devpi.upload("Meta_Data", 0)
+    (file,) = devpi.page("meta-data").json()["files"]
+    assert file["core-metadata"]
+    url = requests.compat.urljoin(devpi.url + devpi.path("meta-data"), file["url"]) + ".metadata"
+    for _turn in range(5):
+        for client in CLIENTS.values():
+            answer = requests.get(url, headers=client, timeout=20)
+            assert answer.status_code == 200
+            assert answer.content.startswith(b"Metadata-Version: ")
+            assert b"\nName: Meta_Data\n" in answer.content
+            assert answer.headers["Cache-Control"] == "max-age=31536000, immutable, public"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Vary"] == "Accept-Encoding"
+    assert devpi.fetched(url.removeprefix(devpi.url)) == 1
+    devpi.upload("meta.data", 1)
+    assert requests.get(url, headers=PIP, timeout=20).status_code == 200
+    devpi.change("DELETE", "/pypi/stable/meta-data/1.0?force")
+    assert requests.get(url, headers=PIP, timeout=20).status_code in (404, 410)
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
--- Pages of an index, kept in nginx's memory and never served older than an acknowledged write.
+-- Pages of an index, and the metadata of its wheels, kept in nginx's memory and never served older than an acknowledged write.
 --
 -- How it is never stale. Writes that were answered are counted: for each project those that the index says touched it alone, in the
 -- header X-Wheelhouse-Project, and for each index all others. A page is kept with both counts of the moment its request came, which is
@@ -34,9 +34,10 @@ local function count(of)
     return now
 end
 
--- Both counts that a page goes by, in 27 characters. The last part of its name is its project.
+-- Both counts that a page goes by, in 27 characters. The last part of its name is its project, in any spelling (PEP 503).
 local function state(index, name)
-    return ("%.0f %.0f"):format(count(index), count(index .. " " .. name:match("[^/ ]+$")))
+    local project = name:match("[^/ ]+$"):gsub("[-_.]+", "-"):lower()
+    return ("%.0f %.0f"):format(count(index), count(index .. " " .. project))
 end
 
 -- A kept page is one value, so that no request sees half of another's: the state it goes by (27 characters), when it was asked for (14),
@@ -60,7 +61,6 @@ local function serve(value, gzip, vary)
     local header = ngx.header
     header["ETag"] = value:sub(ASKED + 1, ETAG)
     header["Content-Type"] = value:sub(ETAG + 1, line - 1)
-    header["Cache-Control"] = "no-cache" -- ask again each time; the ETag makes that cheap
     local body
     if gzip then
         header["Content-Encoding"] = "gzip"
@@ -137,10 +137,10 @@ function cache.note(index)
     local page = ngx.ctx.page
     if page and ngx.status == 200 and ngx.var.upstream_status == "200" and not ngx.header["Content-Encoding"] then
         local header = ngx.header
-        header["Cache-Control"], header["Vary"] = "no-cache", page.vary
-        header["Expires"], header["Last-Modified"] = nil, nil
+        header["Vary"] = page.vary
+        header["Content-Type"] = header["Content-Type"] or "application/octet-stream" -- devpi has none for metadata
         if method == "GET" then
-            page.type, page.parts, page.size = header["Content-Type"] or "", {}, 0
+            page.type, page.parts, page.size = header["Content-Type"], {}, 0
         end
     end
 end
