@@ -28,8 +28,9 @@ local cache = {}
 local function count(of)
     local now = counts:get(of)
     if not now then
-        counts:add(of, math.floor(ngx.now() * 1000))
-        now = counts:get(of)
+        local begin = math.floor(ngx.now() * 1000)
+        counts:add(of, begin)
+        now = counts:get(of) or begin
     end
     return now
 end
