@@ -655,7 +655,7 @@ class Look:
             except (OSError, ValueError) as error:
                 reason = str(getattr(error, "reason", None))
                 said_no = "ALERT" in reason or reason == "UNSUPPORTED_PROTOCOL"  # the latter: offered another one
-                # A connection that ends without a word is the former to Python 3.11.2 (Debian 12), the next to newer ones.
+                # One that ends without a word: the first of these to Python 3.11.2 (Debian 12), the next to newer ones.
                 hung_up = isinstance(error, (ssl.SSLZeroReturnError, ssl.SSLEOFError, ConnectionResetError))
                 if not said_no and not hung_up:
                     unknown.append(f"{protocol} ({error})")
