@@ -229,7 +229,7 @@ class Devpi:
                 response, status = error, error.code
             text = response.read()
         except (OSError, HTTPException) as error:
-            raise DevpiError(f"Expected an answer to {method} {self.url}{path}, got {_reason(error)}") from error
+            raise DevpiError(f"Expected an answer to {method} {self.url}{path}, got {reason(error)}") from error
         self.version = response.headers.get("X-Devpi-Server-Version", self.version)
         if self.version and self.version.split(".")[0] != "6":
             raise DevpiError(f"Expected devpi-server 6.x at {self.url}, got {self.version}, which has another API.")
@@ -251,7 +251,8 @@ class Devpi:
         raise DevpiError(f"Expected HTTP status {wanted} for {method} {self.url}{path}, got {status} {said}. {hint}")
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why there was no answer, and what to check, after a word such as 'got'."""
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, ssl.SSLError):
         return f"no trust: {cause}. Name the CA in ca_path or ca_content, and in url the host the certificate is for."

@@ -13,6 +13,7 @@ import subprocess
 import pytest
 import requests
 import yaml
+from ansible_collections.wheelhouse.pypi.plugins.modules.index_verify import SCRATCH
 from commands import BIN, run
 from environments import installed
 from live_devpi import SOFTWARE, LiveDevpi
@@ -176,8 +177,7 @@ def test_what_is_declared_is_made_once_and_in_check_mode_not_at_all(devpi, make)
 
 
 def test_pruning_takes_what_nobody_declares_and_nothing_else(devpi, make, write):
-    prefix = yaml.safe_load((ROOT / "roles/pypi_verify/vars/main.yml").read_text())["__pypi_verify_prefix"]
-    scratch = prefix.replace("{{ pypi_verify_username }}", "dan") + "1700000000-1"
+    scratch = f"dan/{SCRATCH}1700000000-1"
     write("PUT", "root/pypi", **UPSTREAM, volatile=False)
     for user in ("dan", "eve"):
         write("PUT", user, password=PASSWORD)
