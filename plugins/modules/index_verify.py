@@ -367,10 +367,11 @@ class Client:
             self.write_secret("netrc", f"machine {urlsplit(self.url).hostname} login {username} password {password}\n")
         if self.params["kind"] == "devpi":
             self.devpi.login()
-        self.begun = not self.params["read_only"]
-        if self.params["kind"] == "devpi":
+            self.begun = True
             config = {"type": "stage", "bases": [], "acl_upload": [username], "volatile": True}
             self.devpi.create_index(self.scratch, config)
+        else:
+            self.begun = not self.params["read_only"]
 
     def clean_up(self) -> list[str]:
         """Remove what was uploaded, and what runs left that were killed. What stays behind is told."""
@@ -525,7 +526,7 @@ class Client:
 
     def plain_http_redirects(self) -> None:
         port = "" if self.params["http_port"] == 80 else f":{self.params['http_port']}"
-        plain, path = f"http://{urlsplit(self.url).hostname}{port}/", f"{self.params['index']}/+simple/"
+        plain, path = f"http://{urlsplit(self.url).hostname}{port}/", self.simple_url.removeprefix(self.url)
         answer = self.ask(plain + path, (301, 302, 307, 308))
         location = answer.headers.get("Location")
         if (answer.status, location) != (308, self.url + path):

@@ -72,7 +72,7 @@ def verify(root, run_module):
 
     def verify(url, redirect=(308, None), **args):
         status, location = redirect
-        location = location or f"{url}None/+simple/"
+        location = location or f"{url}simple/"
 
         def answer(connection):
             connection.recv(65536)
