@@ -35,19 +35,22 @@ local function count(of)
     return now
 end
 
--- Both counts that a page goes by, in 27 characters. The last part of its name is its project, in any spelling (PEP 503).
+-- Both counts that a page goes by, in 27 characters. The first word of its name is its project, in any spelling (PEP 503).
 local function state(index, name)
-    local project = name:match("[^/ ]+$"):gsub("[-_.]+", "-"):lower()
-    return ("%.0f %.0f"):format(count(index), count(index .. " " .. project))
+    local project = name:sub(1, (name:find(" ", 1, true) or 0) - 1):lower()
+    if project:find("_", 1, true) or project:find(".", 1, true) then
+        project = project:gsub("[-_.]+", "-")
+    end
+    return ("%d %d"):format(count(index), count(index .. " " .. project))
 end
 
 -- A kept page is one value, so that no request sees half of another's: the state it goes by (27 characters), when it was asked for (14),
--- ETag (36), Content-Type, a line break, the body.
+-- ETag (36), Content-Type, a line break, the body. Compressed it is another such value.
 local STATE, ASKED, ETAG = 27, 41, 77 -- where each of them ends
 
-local function kept(key, wanted)
+local function kept(key, wanted, max_age)
     local value = pages:get(key)
-    if value and value:sub(1, STATE) == wanted then
+    if value and value:sub(1, STATE) == wanted and ngx.now() - tonumber(value:sub(STATE + 1, ASKED)) < max_age then
         return value
     end
 end
@@ -57,74 +60,81 @@ local function accepts_gzip()
     return accepted and ngx.re.find(accepted, [[\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))]], "jo") ~= nil
 end
 
-local function serve(value, gzip, vary)
+-- Send the page as the client takes it, if it is kept with this state and not older than that, and say whether it was.
+local function serve(key, wanted, max_age)
+    local gzip = accepts_gzip() and kept(key .. " packed", wanted, max_age)
+    local value = gzip or kept(key, wanted, max_age)
+    if not value then
+        return false
+    end
     local line = value:find("\n", ETAG + 1, true)
+    local body = value:sub(line + 1)
     local header = ngx.header
     header["ETag"] = value:sub(ASKED + 1, ETAG)
     header["Content-Type"] = value:sub(ETAG + 1, line - 1)
-    local body
+    header["Content-Length"] = #body
     if gzip then
         header["Content-Encoding"] = "gzip"
-        header["Vary"] = vary == "" and "Accept-Encoding" or vary .. ", Accept-Encoding"
-        body = gzip:sub(ETAG + 1)
-    else
-        header["Vary"] = vary -- gzip_vary adds the rest
-        body = value:sub(line + 1)
     end
-    header["Content-Length"] = #body
     ngx.print(body)
-    return ngx.exit(ngx.HTTP_OK)
+    return true
 end
 
--- The page as the client takes it, if it is kept with this state and not older than that.
-local function find(key, wanted, max_age, vary)
-    local value = kept(key, wanted)
-    if not value or ngx.now() - tonumber(value:sub(STATE + 1, ASKED)) >= max_age then
-        return
-    end
-    local gzip = accepts_gzip() and kept(key .. " gzip", wanted)
-    if gzip and gzip:sub(1, ETAG) ~= value:sub(1, ETAG) then
-        gzip = nil -- of another moment
-    end
-    ngx.ctx.page = nil
-    return serve(value, gzip, vary)
-end
-
--- In the access phase: answer from memory, or let the request go on to the index. Of those that want the same page at the same time one
--- goes on and the others wait for what it brings.
---   index    whose page it is
---   name     what the page is, with all that makes a difference to it, its project last; empty for what is not kept
---   max_age  seconds after which the index is asked again, though nothing was written
---   vary     headers of a request that make a difference, as in the header Vary
---   private  whether the index has to know who asks
-function cache.answer(index, name, max_age, vary, private)
+local function reads()
     local method = ngx.req.get_method()
-    if name == "" or method ~= "GET" and method ~= "HEAD" then
+    return method == "GET" or method == "HEAD"
+end
+
+-- What is said of a page from here on:
+--   index    whose page it is
+--   page     the nginx variable that says what it is, with all that makes a difference to it, its project first; empty for what is not kept
+--   max_age  seconds after which the index is asked again, though nothing was written
+--   private  whether the index has to know who asks
+
+local function answered(index, page, max_age, private)
+    local name = ngx.var[page]
+    return name ~= "" and reads() and (not private or guard.believed(index)) and serve(index .. " " .. name, state(index, name), max_age)
+end
+
+-- The content: from memory, or from `elsewhere`, the location where the index is asked. LuaJIT compiles all of this but ngx.print, and a hit
+-- costs half as much for it. Therefore the variable is read in here, not by who calls, and strings are formatted and searched as they are.
+function cache.answer(index, page, max_age, elsewhere, private)
+    if not answered(index, page, max_age, private) then
+        return ngx.exec(elsewhere)
+    end
+end
+
+-- In the access phase of that location: let the request go on to the index. Of those that want the same page at the same time one goes on and
+-- the others wait for what it brings.
+function cache.fetch(index, page, max_age, private)
+    local name = ngx.var[page]
+    if name == "" or not reads() then
         return
     end
     local key, wanted, asked = index .. " " .. name, state(index, name), ngx.now()
-    if not private or guard.believed(index) then
-        find(key, wanted, max_age, vary)
+    if ngx.req.get_method() == "GET" and (not private or guard.believed(index)) then
         local lock = key .. " lock " .. wanted
-        if method == "GET" and not pages:add(lock, true, LOCK) then
+        if pages:add(lock, true, LOCK) then
+            ngx.var.page_lock = lock
+        else
             -- Another one brings it. What turns out not to be kept frees the lock as well; then everybody goes by himself.
             local wait = 0.001
             repeat
                 ngx.sleep(wait)
                 wait = math.min(wait * 2, 0.01)
             until not pages:get(lock) or ngx.now() > asked + PATIENCE
-            find(key, wanted, max_age, vary)
-        elseif method == "GET" then
-            ngx.var.page_lock = lock
+        end
+        -- One that has the lock looks too: the page may have come just before.
+        if serve(key, wanted, max_age) then
+            return ngx.exit(ngx.HTTP_OK)
         end
     end
-    ngx.ctx.page = {key = key, state = wanted, asked = asked, vary = vary}
+    ngx.ctx.page = {key = key, state = wanted, asked = asked}
 end
 
 -- In the header filter of everything that the index answers: note a write, or begin to keep a page.
 function cache.note(index)
-    local method = ngx.req.get_method()
-    if method ~= "GET" and method ~= "HEAD" then
+    if not reads() then
         -- A refusal (4xx) changed nothing, nor did what never reached the index. Of everything else, failures too, nobody knows, unless the
         -- index says so.
         local status, project = ngx.status, ngx.var.upstream_http_x_wheelhouse_project
@@ -138,9 +148,8 @@ function cache.note(index)
     local page = ngx.ctx.page
     if page and ngx.status == 200 and ngx.var.upstream_status == "200" and not ngx.header["Content-Encoding"] then
         local header = ngx.header
-        header["Vary"] = page.vary
         header["Content-Type"] = header["Content-Type"] or "application/octet-stream" -- devpi has none for metadata
-        if method == "GET" then
+        if ngx.req.get_method() == "GET" then
             page.type, page.parts, page.size = header["Content-Type"], {}, 0
         end
     end
@@ -163,9 +172,9 @@ function cache.keep()
     if last then
         page.parts = nil
         local body = table.concat(parts)
-        local head = page.state .. ("%014.3f"):format(page.asked) .. 'W/"' .. ngx.md5(body) .. '"'
-        pages:set(page.key .. " gzip", head .. zlib.deflate(6, 31)(body, "finish"))
-        pages:set(page.key, head .. page.type .. "\n" .. body)
+        local head = page.state .. ("%014.3f"):format(page.asked) .. 'W/"' .. ngx.md5(body) .. '"' .. page.type .. "\n"
+        pages:set(page.key .. " packed", head .. zlib.deflate(6, 31)(body, "finish"))
+        pages:set(page.key, head .. body)
     end
 end
 
@@ -178,12 +187,11 @@ function cache.done()
 end
 
 -- The content where the index cannot be reached: the page if there is one that no write has outdated, however old.
-function cache.stand_in(index, name, vary, private)
+function cache.stand_in(index, page, private)
     cache.done()
-    if name ~= "" and (not private or guard.believed(index)) then
-        find(index .. " " .. name, state(index, name), math.huge, vary)
+    if not answered(index, page, math.huge, private) then
+        return ngx.exit(ngx.var.upstream_status == "504" and 504 or 502)
     end
-    return ngx.exit(ngx.var.upstream_status == "504" and 504 or 502)
 end
 
 return cache
