@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 CONFIG = """
 [ca]
 default_ca = any
@@ -131,6 +133,17 @@ class Authority:
             *(*signer, *dates, *chosen, "-in", request, "-out", pair.path),
         )
         return pair
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def root(authority):
+    """A root that nobody trusts yet."""
+    return authority.issue_ca("/C=XX/O=Exämple/CN=Root")
 
 
 class Listener:

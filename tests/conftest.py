@@ -19,7 +19,7 @@ TESTS = Path(__file__).resolve().parent
 # ansible_collections is a namespace package, so this adds to what is installed.
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "collections")]
 
-pytest_plugins = ["lines"]
+pytest_plugins = ["lines", "authority"]
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 import requests
 import yaml
-from authority import Authority
 from commands import BIN, local_inventory, run
 
 INSTANCE = "wheelhouse-https"
@@ -53,16 +52,6 @@ def site(tmp_path_factory, engine):
     site = Site(tmp_path_factory.mktemp("https"))
     yield site
     site.make("destroy", "PURGE=yes")
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
-def root(authority):
-    return authority.issue_ca("/CN=Company Root")
 
 
 @pytest.fixture(scope="module")

@@ -13,20 +13,10 @@ from functools import partial
 
 import pytest
 import yaml
-from authority import Authority, Listener, refusing_old, server, speak_http
+from authority import Listener, refusing_old, server, speak_http
 from commands import BIN, run
 
 NAME = "pypi.example.com"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
-def root(authority):
-    return authority.issue_ca("/CN=Root")
 
 
 @pytest.fixture(scope="module")

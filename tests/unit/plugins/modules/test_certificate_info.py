@@ -12,21 +12,11 @@ import ssl
 from datetime import UTC, datetime
 
 import pytest
-from authority import RSA, WEAK_RSA, Authority, Listener, Pair, openssl, refusing_old, server, speak_http
+from authority import RSA, WEAK_RSA, Listener, Pair, openssl, refusing_old, server, speak_http
 
 NAME = "pypi.example.com"
 DAY = 24 * 3600
 COVERED = f"DNS:{NAME}, DNS:*.wild.example.com, IP:127.0.0.1, IP:2001:db8::1, email:a@example.com"
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="session")
-def root(authority):
-    return authority.issue_ca("/C=XX/O=Exämple/CN=Root")
 
 
 @pytest.fixture(scope="session")

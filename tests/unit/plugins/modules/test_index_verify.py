@@ -10,22 +10,12 @@ import warnings
 from contextlib import contextmanager
 
 import pytest
-from authority import Authority, Listener
+from authority import Listener
 from tree import SIMPLE_TEST
 
 # An index without a project, which only serves.
 ANSWERS = {"/": (200, ""), "/simple/": (200, ""), "POST": (403, "")}
 HSTS = "Strict-Transport-Security: max-age=63072000\r\n"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
-def root(authority):
-    return authority.issue_ca("/CN=root")
 
 
 @pytest.fixture(scope="module")
