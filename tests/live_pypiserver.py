@@ -27,6 +27,8 @@ from tree import ROOT
 from urllib3.filepost import encode_multipart_formdata
 
 SOFTWARE = ROOT / "roles/container_image/files/pypiserver"
+# What `htpasswd -n -5` prints for the password "right".
+ALICE = "alice:$6$saltsalt$gzY3OAolfMFSB9Ld7iMdOQlViFqO3IOPeU0zkHsD.58tcMxRAFD0Qjfi2sjus3i.8aqWarEvFPREqzp18Jm291"
 
 
 def environment() -> Path:

@@ -22,10 +22,9 @@ from pathlib import Path
 import pytest
 from commands import BIN, poll
 from live_devpi import free_port
-from live_pypiserver import LivePypiserver, form, sdist, wait_for_exit, wheel
+from live_pypiserver import ALICE, LivePypiserver, form, sdist, wait_for_exit, wheel
 
-# What `htpasswd -n -5` and `htpasswd -n -B` print for the password "right", and lines that no server may die of.
-ALICE = "alice:$6$saltsalt$gzY3OAolfMFSB9Ld7iMdOQlViFqO3IOPeU0zkHsD.58tcMxRAFD0Qjfi2sjus3i.8aqWarEvFPREqzp18Jm291"
+# What `htpasswd -n -B` prints for the password "right", and lines that no server may die of.
 BOB = "bob:$2y$05$lc5zXJ9AMaQLX57QTOEk8O0kAGaIZp5HAbLsmCmXO8Xqr/Rm3abfa"
 BAD_LINES = [
     "carol:right",

@@ -13,7 +13,7 @@ import pytest
 import requests
 from ansible_collections.wheelhouse.pypi.plugins.module_utils._devpi import Devpi
 from live_devpi import LiveDevpi, free_port
-from live_pypiserver import LivePypiserver
+from live_pypiserver import ALICE, LivePypiserver
 from lying_proxy import Answer, LyingProxy, honest
 from tree import SIMPLE_TEST
 
@@ -29,8 +29,6 @@ EVERYTHING = [
     "unknown_projects_stay_unknown",
     "server_internals_are_closed",
 ]
-# What `htpasswd -n -5` prints for the password "right".
-ALICE = "alice:$6$saltsalt$gzY3OAolfMFSB9Ld7iMdOQlViFqO3IOPeU0zkHsD.58tcMxRAFD0Qjfi2sjus3i.8aqWarEvFPREqzp18Jm291"
 
 
 def broken(result):
@@ -44,11 +42,18 @@ def failure(result, promise):
     return told
 
 
+def basic(user):
+    """What a user, a name and a password, logs in with."""
+    return "Basic " + base64.b64encode(":".join(user).encode()).decode()
+
+
+def sent_by(user, request):
+    return replace(request, headers={**request.headers, "Authorization": basic(user)})
+
+
 def is_upload(request, user=None):
-    """Whether a file is sent, by this user: a name and a password."""
-    login = base64.b64encode(":".join(user or ()).encode()).decode()
-    sent = request.headers.get("Authorization", "")
-    return b"file_upload" in request.body and (user is None or sent == f"Basic {login}")
+    """Whether a file is sent, by this user."""
+    return b"file_upload" in request.body and (user is None or request.headers.get("Authorization", "") == basic(user))
 
 
 def said(status, text=""):
@@ -142,8 +147,7 @@ def test_answers_that_are_not_what_they_should_be(verify, front):
 def test_an_upload_that_is_stored_though_it_is_refused(verify):
     def lie(request, ask):
         if is_upload(request) and request.headers.get("Authorization") is None:
-            login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-            assert ask(replace(request, headers={**request.headers, "Authorization": f"Basic {login}"})).status == 200
+            assert ask(sent_by((USER, PASSWORD), request)).status == 200
             return said(403)
         return ask(request)
 
@@ -249,8 +253,7 @@ def test_a_pypiserver_that_wants_a_login_for_everything(pypiserver):
         """Somebody who may only read uploads, and it is refused too late."""
         answer = ask(request)
         if is_upload(request, ("reader", "only-reads")):
-            login = base64.b64encode(b"alice:right").decode()
-            late = ask(replace(request, headers={**request.headers, "Authorization": f"Basic {login}"}))
+            late = ask(sent_by(("alice", "right"), request))
             assert late.status == 200, late.body
         return answer
 
