@@ -14,9 +14,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 # The package that verification uploads, by the names of its files.
-SIMPLE_TEST = {
-    path.name: path.read_text() for path in (ROOT / "roles/pypi_verify/files/simple_test").iterdir() if path.is_file()
-}
+SIMPLE_TEST = {path.name: path.read_text() for path in ROOT.glob("roles/pypi_verify/files/simple_test/*.*")}
 
 
 class Loader(yaml.SafeLoader):
