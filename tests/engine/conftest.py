@@ -19,11 +19,19 @@ SELDOM = ["client", "https", "images", "journey", "page_cache", "release", "two_
 collect_ignore = [] if LONG else [f"test_{name}.py" for name in SELDOM]
 
 
+def alone(*command):
+    """Run a command that no other worker may run at the same time: two that start an engine would start two."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with (LOGS / "engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = run(*command)
+    assert result.returncode == 0, str(result)
+
+
 @pytest.fixture(scope="session")
 def engine():
     """A container engine on this machine, brought up by this project's own role."""
-    result = run(BIN / "ansible-playbook", "--inventory", "localhost,", "tests/engine/engine.yml")
-    assert result.returncode == 0, str(result)
+    alone(BIN / "ansible-playbook", "--inventory", "localhost,", "tests/engine/engine.yml")
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +40,7 @@ def lab(engine):
 
     Once for each module: one before it may have purged an index, which removes every image that nothing uses.
     """
-    LOGS.mkdir(parents=True, exist_ok=True)
-    with (LOGS / "lab.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        result = run("bash", "-c", typed(".venv/bin/ansible-playbook -i localhost, molecule/lab/prepare.yml"))
-    assert result.returncode == 0, str(result)
+    alone("bash", "-c", typed(".venv/bin/ansible-playbook -i localhost, molecule/lab/prepare.yml"))
 
 
 @pytest.fixture
