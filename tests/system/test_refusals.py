@@ -3,8 +3,9 @@
 
 """Bad input is refused before the first change, in words that say what came, what is allowed and where to set it.
 
-Each bad value has a host of its own in one inventory, and one run of the playbook meets them all. The hosts are this
-machine under other addresses. Nothing would be changed even if a value passed: the run is in check mode.
+Each bad value has a host of its own in one inventory, or shares one with those that the same message tells; one run of
+the playbook meets them all. The hosts are this machine under other addresses. Nothing would be changed even if a value
+passed: the run is in check mode.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 import yaml
@@ -37,6 +38,7 @@ class Refusal:
     value: object
     allowed: str
     given: dict | None = None  # what the inventory sets, where that is more than the variable
+    host: object = field(default_factory=object)  # equal for those that share one
 
     def __str__(self):
         return f"{self.variable}={self.value!r}"[:80]
@@ -68,6 +70,21 @@ ACME = {
 }
 PYPISERVER = {"pypi_server_backend": "pypiserver"}
 PORT_OF_BOTH = 18199
+TLS = {
+    "nginx_proxy_tls": "selfsigned",
+    "nginx_proxy_port": PORT_OF_BOTH,
+    "nginx_proxy_certificate_key": "/nowhere/index.key",
+}
+
+
+def together(*rows, **others):
+    """Values that one message refuses, as (variable, what is allowed, values ...): a host has one of each variable."""
+    message = object()
+    return [
+        Refusal(variable, value, allowed, others | {variable: value}, (message, number))
+        for variable, allowed, *values in rows
+        for number, value in enumerate(values, -len(values))  # the last ones share a host, and those before them
+    ]
 
 
 def pypiserver(variable, allowed, *values):
@@ -80,14 +97,9 @@ def acme(variable, allowed, *values):
     return [Refusal(variable, value, allowed, ACME | {variable: value}) for value in values]
 
 
-def tls(kind, variable, allowed, *values):
-    """Values of a host with TLS of that kind."""
-    common = {
-        "nginx_proxy_tls": kind,
-        "nginx_proxy_port": PORT_OF_BOTH,
-        "nginx_proxy_certificate_key": "/nowhere/index.key",
-    }
-    return [Refusal(variable, value, allowed, common | {variable: value}) for value in values]
+def tls(variable, allowed, *values):
+    """Values of a host with TLS."""
+    return [Refusal(variable, value, allowed, TLS | {variable: value}) for value in values]
 
 
 HOST_NAMES = ["a;b", "a b", "$(id)", "*.x", "a." * 126 + "aa", "pypi.example.com.", "ex ample", '"a"', "-a.example", ""]
@@ -96,26 +108,29 @@ NAMES = ["", "..", "a b", "a'b", "@x", "-x", "pypi\n", "x" * 65]
 INDEX_NAMES = ["..", "a/b/c", "noslash", "pypi/..", "pypi/sta ble", "pypi/+simple", "@x/y", "root/pypi;", "../../etc"]
 
 REFUSALS = [
-    *refusals("pypi_server_backend", "must be one of: devpi, pypiserver", "teapot", ""),
-    *refusals("pypi_server_deployment", "must be one of: container, systemd, supervisord", "pigeon"),
-    *refusals("pypi_server_port", "0 in a container", 3141),
+    *together(
+        ("pypi_server_backend", "must be one of: devpi, pypiserver", "teapot", ""),
+        ("pypi_server_deployment", "must be one of: container, systemd, supervisord", "pigeon"),
+        ("pypi_server_threads", "int", "many"),
+    ),
     Refusal(
         "pypi_server_authenticate",
         "upload",
         "must be one or more of: list, download, update",
         PYPISERVER | {"pypi_server_authenticate": ["list", "upload"]},
     ),
-    *pypiserver("pypi_server_fallback_url", "the http or https address of a simple index", "ftp://x/", "https://x/;"),
-    *pypiserver("pypi_server_packages_index", "the http or https address of a simple index", "file:///etc/"),
-    *pypiserver(
-        "pypi_server_packages_directory",
-        "an absolute path of at least two parts",
-        *("packages", "/", "/srv", "/srv/../etc", "/srv/a b", "/srv/$(id)", "/srv/a:/etc"),
+    *together(
+        ("pypi_server_fallback_url", "the http or https address of a simple index", "ftp://x/", "https://x/;"),
+        ("pypi_server_packages_index", "the http or https address of a simple index", "file:///etc/"),
+        (
+            "pypi_server_packages_directory",
+            "an absolute path of at least two parts",
+            *("packages", "/", "/srv", "/srv/../etc", "/srv/a b", "/srv/$(id)", "/srv/a:/etc"),
+        ),
+        **PYPISERVER,
     ),
-    *(
-        Refusal("pypi_server_packages_directory", path, allowed, PYPISERVER | {"pypi_server_packages_directory": path})
-        for path, allowed in {"/etc/hostname": "is no directory", "/etc/ssl": "belongs to root"}.items()
-    ),
+    *pypiserver("pypi_server_packages_directory", "is no directory", "/etc/hostname"),
+    *pypiserver("pypi_server_packages_directory", "belongs to root", "/etc/ssl"),
     Refusal(
         "pypi_server_packages_directory",
         "/nowhere/wheels",
@@ -168,23 +183,41 @@ REFUSALS = [
         "with a password and no hash of one",
         PYPISERVER | {"pypi_server_users": [{"name": "pypi", "password_hash": "$6$salt$" + 86 * "x"}]},
     ),
-    *refusals(
-        "pypi_server_instance",
-        "1 to 32 of a-z, 0-9 and dash",
-        *("", "..", "a b", "a'b", 'a"b', "a\nb", "pypi\n", "a;b", "$(id)", "a\x07b", "\u0440ypi", "a\u202eb"),
-        *("x" * 33, "-x", "x-", "UPPER", "a/b", Unsafe("{{ 7*7 }}")),
+    *together(
+        (
+            "pypi_server_instance",
+            "1 to 32 of a-z, 0-9 and dash",
+            *("", "..", "a b", "a'b", 'a"b', "a\nb", "pypi\n", "a;b", "$(id)", "a\x07b", "\u0440ypi", "a\u202eb"),
+            *("x" * 33, "-x", "x-", "UPPER", "a/b", Unsafe("{{ 7*7 }}")),
+        ),
+        ("pypi_server_image", "an image reference with a tag", "bad image", "devpi", "a:b:c d"),
+        ("pypi_server_memory", "a whole number and one of k, m, g", *SIZES),
+        ("pypi_server_threads", "a whole number from 1 to 256", 0, 257),
+        ("pypi_server_port", "0 in a container", 3141),
     ),
-    *refusals("pypi_server_image", "an image reference with a tag", "bad image", "devpi", "a:b:c d"),
-    *refusals("pypi_server_memory", "a whole number and one of k, m, g", *SIZES),
-    *refusals("pypi_server_threads", "a whole number from 1 to 256", 0, 257),
-    *refusals("pypi_server_threads", "int", "many"),
-    *refusals("nginx_proxy_image", "an image reference with a tag", "bad image"),
-    *refusals(
-        "nginx_proxy_server_name",
-        "a host name of a-z, 0-9, dash and dots",
-        *HOST_NAMES,
-        *("a\nlocation / {return 200;}", "\uff41.example"),
+    *together(
+        ("nginx_proxy_port", "int", "abc", "8080x", 80.5, ""),
+        ("nginx_proxy_tls", "must be one of: none, acme, provided, selfsigned", "off", False, "letsencrypt"),
     ),
+    *together(
+        ("nginx_proxy_image", "an image reference with a tag", "bad image"),
+        (
+            "nginx_proxy_server_name",
+            "a host name of a-z, 0-9, dash and dots",
+            *HOST_NAMES,
+            *("a\nlocation / {return 200;}", "\uff41.example"),
+        ),
+        (
+            "nginx_proxy_listen_address",
+            "an IPv4 address of the host",
+            *("999.1.1.1", "localhost;", "1.2.3", "", "::1"),
+        ),
+        ("nginx_proxy_port", "a whole number from 1 to 65535", 0, -1, 65536),
+        ("nginx_proxy_max_body_size", "a whole number and one of k, m, g", *SIZES),
+        ("nginx_proxy_page_cache", "a whole number and one of m, g, such as 64m", "64", "64k", "5g", "-1m"),
+        ("nginx_proxy_memory", "a whole number and one of k, m, g", "1 g"),
+    ),
+    *refusals("pypi_page_max_age", "a whole number of seconds from 0 to 86400", "soon", -1, 86401, 1.5),
     *(
         Refusal(
             "nginx_proxy_server_aliases",
@@ -199,10 +232,6 @@ REFUSALS = [
     ),
     *refusals("nginx_proxy_port", "a whole number from 1 to 65535", 0, -1, 65536),
     *refusals("nginx_proxy_port", "int", "abc", "8080x", 80.5, ""),
-    *refusals("nginx_proxy_max_body_size", "a whole number and one of k, m, g", *SIZES),
-    *refusals("nginx_proxy_page_cache", "a whole number and one of m, g, such as 64m", "64", "64k", "5g", "-1m"),
-    *refusals("pypi_page_max_age", "a whole number of seconds from 0 to 86400", "soon", -1, 86401, 1.5),
-    *refusals("nginx_proxy_memory", "a whole number and one of k, m, g", "1 g"),
     *nested("pypi_server_users", "1 to 64 of a-z, 0-9, dot, dash", **{name: {"name": name} for name in NAMES}),
     *nested("pypi_server_users", "1 to 64 of a-z, 0-9, dot, dash", **{"a/b": {"name": "a/b", "password": PASSWORD}}),
     *nested("pypi_server_indexes", "allowed is user/index", **{name: {"name": name} for name in INDEX_NAMES}),
@@ -280,39 +309,45 @@ REFUSALS = [
             "pypi_vhosts": [{"template": "site.conf.j2", "server_name": "pypi.wheelhouse.test"}],
         },
     ),
-    *refusals("nginx_proxy_tls", "must be one of: none, acme, provided, selfsigned", "off", False, "letsencrypt"),
-    *tls("selfsigned", "nginx_proxy_tls_port", "a whole number from 1 to 65535", 0, 70000),
-    *tls("selfsigned", "nginx_proxy_tls_port", "two ports", PORT_OF_BOTH),
-    *tls("selfsigned", "nginx_proxy_webroot", "an absolute path", "webroot", "/", "/srv/../etc/x", "/srv/a b"),
-    *tls("selfsigned", "nginx_proxy_ca_file", "a file on the controller with the CA", "/nowhere/ca.pem"),
-    *tls("provided", "nginx_proxy_certificate", "two files on the controller", "/nowhere/index.pem"),
-    *acme(
-        "certbot_email",
-        "an e-mail address",
-        "",
-        "nobody",
-        "a@b",
-        "a b@example.com",
-        "a@example.com\n",
-        "a@ex;ample.com",
+    *together(
+        ("nginx_proxy_tls_port", "a whole number from 1 to 65535", 0, 70000),
+        ("nginx_proxy_webroot", "an absolute path", "webroot", "/", "/srv/../etc/x", "/srv/a b"),
+        **TLS,
     ),
-    *acme("certbot_agree_tos", "only true", False),
-    *acme(
-        "certbot_server",
-        "the https address of an ACME directory",
-        "http://acme.example.com/dir",
-        "acme.example.com",
-        "https://a b/dir",
+    *tls("nginx_proxy_tls_port", "two ports", PORT_OF_BOTH),
+    *tls("nginx_proxy_ca_file", "a file on the controller with the CA", "/nowhere/ca.pem"),
+    Refusal(
+        "nginx_proxy_certificate",
+        "/nowhere/index.pem",
+        "two files on the controller",
+        TLS | {"nginx_proxy_tls": "provided", "nginx_proxy_certificate": "/nowhere/index.pem"},
     ),
-    *acme("certbot_profile", "at most 64 letters", "short lived", "a\nserver = x"),
-    *acme("certbot_key_type", "must be one of: ecdsa, rsa", "ed25519"),
-    *acme("certbot_challenge", "must be one of: webroot, standalone, dns", "tls-alpn"),
-    *acme("certbot_deployment", "must be one of: container, virtualenv, distribution", "snap"),
-    *acme("certbot_renewal", "must be one of: auto, systemd, cron, loop, none", "daily"),
-    *acme("certbot_renewal_interval", "a whole number of seconds from 10 to 86400", 0, 9, 86401),
-    *acme("certbot_http_port", "a whole number from 1 to 65535", 0),
-    *acme("certbot_http_address", "an IPv4 address of the host", "::", "localhost"),
-    *acme("certbot_image", "an image reference with a tag", "certbot"),
+    *together(
+        (
+            "certbot_email",
+            "an e-mail address",
+            *("", "nobody", "a@b", "a b@example.com", "a@example.com\n", "a@ex;ample.com"),
+        ),
+        ("certbot_agree_tos", "only true", False),
+        (
+            "certbot_server",
+            "the https address of an ACME directory",
+            *("http://acme.example.com/dir", "acme.example.com", "https://a b/dir"),
+        ),
+        ("certbot_profile", "at most 64 letters", "short lived", "a\nserver = x"),
+        ("certbot_renewal_interval", "a whole number of seconds from 10 to 86400", 0, 9, 86401),
+        ("certbot_http_port", "a whole number from 1 to 65535", 0),
+        ("certbot_http_address", "an IPv4 address of the host", "::", "localhost"),
+        ("certbot_image", "an image reference with a tag", "certbot"),
+        **ACME,
+    ),
+    *together(
+        ("certbot_key_type", "must be one of: ecdsa, rsa", "ed25519"),
+        ("certbot_challenge", "must be one of: webroot, standalone, dns", "tls-alpn"),
+        ("certbot_deployment", "must be one of: container, virtualenv, distribution", "snap"),
+        ("certbot_renewal", "must be one of: auto, systemd, cron, loop, none", "daily"),
+        **ACME,
+    ),
     *acme("nginx_proxy_server_name", "a host name that the ACME server can connect to", "localhost", "pypi.localhost"),
     *acme("nginx_proxy_server_name", "If the ACME server does give certificates for addresses", "192.0.2.7"),
     *acme("nginx_proxy_server_name", "a host name of a-z", "*.example.com"),
@@ -341,13 +376,18 @@ REFUSALS = [
         "a file on the controller",
         {"container_image_source": "archive", "container_image_archive": "/nowhere/devpi.tar"},
     ),
-    *refusals("container_image_reference", "an image reference with a tag", "bad ref", "devpi"),
-    *refusals("container_image_base", "an image reference", "debian trixie", "$(id)"),
-    *refusals("container_image_base_suite", "the code name of a Debian release", "Trixie", "a/../b"),
-    *refusals("container_image_min_free", "a whole number and one of k, m, g, t", "2 GB", "0g"),
+    *together(
+        ("container_image_reference", "an image reference with a tag", "bad ref", "devpi"),
+        ("container_image_base", "an image reference", "debian trixie", "$(id)"),
+        ("container_image_base_suite", "the code name of a Debian release", "Trixie", "a/../b"),
+        ("container_image_min_free", "a whole number and one of k, m, g, t", "2 GB", "0g"),
+    ),
 ]
 if not LONG:  # one value for each thing that may be wrong; `make test-long` has them all
     REFUSALS = list({(refusal.variable, refusal.allowed): refusal for refusal in REFUSALS}.values())
+HOSTS = {}  # what the inventory sets on each
+for refusal in REFUSALS:
+    HOSTS.setdefault(refusal.host, {}).update(refusal.given or {refusal.variable: refusal.value})
 
 
 @pytest.fixture(scope="module")
@@ -389,12 +429,12 @@ def hosts_with(values, port):
 @pytest.fixture(scope="module")
 def refused(up_pypi, port):
     """The run that meets every bad value."""
-    return up_pypi(hosts_with([refusal.given or {refusal.variable: refusal.value} for refusal in REFUSALS], port))
+    return up_pypi(hosts_with(HOSTS.values(), port))
 
 
-@pytest.mark.parametrize("number", range(len(REFUSALS)), ids=[ascii(str(refusal)) for refusal in REFUSALS])
-def test_bad_value_is_refused_before_the_first_change(refused, number):
-    refusal, host = REFUSALS[number], f"host{number}"
+@pytest.mark.parametrize("refusal", REFUSALS, ids=[ascii(str(refusal)) for refusal in REFUSALS])
+def test_bad_value_is_refused_before_the_first_change(refused, refusal):
+    host = f"host{list(HOSTS).index(refusal.host)}"
     assert refused.stats[host]["failures"] == 1
     assert refused.stats[host]["changed"] == 0
     assert refused.plays[host] <= FIRST_PLAYS
@@ -411,7 +451,7 @@ def test_refusing_shows_no_password(refused):
 
 def test_every_host_that_is_refused_fails_the_run(refused):
     assert refused.returncode != 0
-    assert set(refused.messages) == {f"host{number}" for number in range(len(REFUSALS))}
+    assert set(refused.messages) == {f"host{number}" for number in range(len(HOSTS))}
 
 
 @pytest.fixture(scope="module")
