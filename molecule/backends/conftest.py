@@ -23,26 +23,20 @@ class Index:
         self.deployment = variables["pypi_server_deployment"]
         self.tls = "nginx_proxy_tls" in variables
         self.port = variables.get("nginx_proxy_port", 443 if self.tls else 8080)
+        # The address that clients use.
+        self.url = f"{'https' if self.tls else 'http'}://{variables['nginx_proxy_server_name']}:{self.port}"
         self.service = f"wheelhouse-{self.instance}-index"
         self.proxy = f"wheelhouse-{self.instance}-proxy"
         self.http = requests.Session()
         self.http.trust_env = False
         # nginx may close an idle connection just when a client uses it again: each request has its own.
         self.http.headers["Connection"] = "close"
-        # A machine that was restarted may have another address; clients go on asking for what the proxy knows.
-        self.http.headers["Host"] = f"{self.run('hostname', '--ip-address')}:{self.port}"
 
     def run(self, *command, check=True):
         """Run a command on the machine."""
         return subprocess.run(
             ["docker", "exec", self.machine, *command], check=check, capture_output=True, text=True
         ).stdout.strip()
-
-    @property
-    def url(self):
-        """The address that clients use."""
-        scheme = "https" if self.tls else "http"
-        return f"{scheme}://{self.run('hostname', '--ip-address')}:{self.port}"
 
     @property
     def passwords(self):
