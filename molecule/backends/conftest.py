@@ -124,19 +124,14 @@ def named():
     return INDEXES.__getitem__
 
 
-def play(playbook, host, **variables):
-    """Run a playbook against one host of the inventory, with further variables. Each test asks what came of it."""
+def play(playbook, host, tags="all", **variables):
+    """Run a playbook against one host of the inventory, or the part with a tag, with further variables.
+
+    Each test asks what came of it.
+    """
     return run(
-        BIN / "ansible-playbook",
-        "--inventory",
-        INVENTORY,
-        "--limit",
-        host,
-        "--skip-tags",
-        "pypi_verify",
-        playbook,
-        "--extra-vars",
-        json.dumps(variables),
+        *(BIN / "ansible-playbook", playbook, "--inventory", INVENTORY, "--limit", host),
+        *("--tags", tags, "--skip-tags", "pypi_verify", "--extra-vars", json.dumps(variables)),
     )
 
 

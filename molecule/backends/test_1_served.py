@@ -82,7 +82,8 @@ def test_files_are_closed(service, path, owner, mode):
 )
 def test_index_is_reached_by_its_proxy_alone(named, name, addresses):
     lines = named(name).run("ss", "--no-header", "--listening", "--tcp", "--numeric", "--processes", "-4").splitlines()
-    listening = {line.split()[3] for line in lines if "containerd" not in line}
+    # Without the engine's own: what a nested one starts, and the resolver of the machine's network.
+    listening = {line.split()[3] for line in lines if "containerd" not in line and " 127.0.0.11:" not in line}
     assert listening == addresses, "of all indexes on the machine"
 
 

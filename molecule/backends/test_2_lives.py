@@ -73,12 +73,12 @@ def test_failed_upgrade_leaves_the_old_server_running(named, tmp_path):
     software.mkdir()
     (software / "requirements.txt").write_text("pypiserver==2.4.2 --hash=sha256:" + 64 * "0" + "\n")
     (software / "index-server").write_text("#!/bin/sh\n")
-    failed = play("playbooks/up_pypi.yml", index.name, python_environment_directory=str(software))
+    failed = play("playbooks/up_pypi.yml", index.name, "python_environment", python_environment_directory=str(software))
     assert failed.returncode != 0
     assert failed.says("What was there before is untouched"), str(failed)
     assert index.process(index.service) == before
     assert index.answers()
-    healed = play("playbooks/up_pypi.yml", index.name)
+    healed = play("playbooks/up_pypi.yml", index.name, "python_environment")
     assert healed.returncode == 0, str(healed)
     assert index.process(index.service) == before
     left = index.run("ls", "/opt/wheelhouse").split()
@@ -106,7 +106,7 @@ def test_requirement_that_cannot_be_had_is_named_and_the_rest_stays(named):
     index = named("pypiserver-systemd")
     before = index.get("/simple/").text
     packages = [{"requirement": "six==1.16.0"}, {"requirement": "wheelhouse-has-no-such-package==0.0.1"}]
-    result = play("playbooks/up_pypi.yml", index.name, pypi_server_packages=packages)
+    result = play("playbooks/up_pypi.yml", index.name, "pypi_server", pypi_server_packages=packages)
     assert result.returncode != 0
     assert result.says("1 of 2 could not be had"), str(result)
     assert result.says("wheelhouse-has-no-such-package"), str(result)

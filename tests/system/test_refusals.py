@@ -387,7 +387,9 @@ if not LONG:  # one value for each thing that may be wrong; `make test-long` has
     REFUSALS = list({(refusal.variable, refusal.allowed): refusal for refusal in REFUSALS}.values())
 HOSTS = {}  # what the inventory sets on each
 for refusal in REFUSALS:
-    HOSTS.setdefault(refusal.host, {}).update(refusal.given or {refusal.variable: refusal.value})
+    given = refusal.given or {refusal.variable: refusal.value}
+    bad = {name: value for name, value in given.items() if name == refusal.variable}
+    HOSTS[refusal.host] = given | HOSTS.get(refusal.host, {}) | bad
 
 
 @pytest.fixture(scope="module")
