@@ -97,7 +97,7 @@ def floor(configuration, index_image, proxy_image):
     docker("network", "create", INSTANCE)
     docker(
         *("run", "--detach", "--name", INDEX, "--network", INSTANCE, *CONFINED, "--volume", f"{DATA}:/data"),
-        *("--volume", f"{configuration}/index:/etc/devpi:ro", index_image),
+        *("--volume", f"{configuration}/index:/etc/index:ro", index_image),
     )
     docker(
         *("run", "--detach", "--name", PROXY, "--network", INSTANCE, *CONFINED, "--group-add", "8141"),
