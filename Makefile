@@ -70,7 +70,7 @@ screenshot: install_pkgs ## Take docs/images/index.png of an index with packages
 bench: install_test_pkgs ## Measure against bare docker commands, plain nginx and the servers alone, as ratios (takes wrk and nginx too)
 	PYTHONPATH=tests $(RUN)/python tests/bench/bench.py
 	PYTHONPATH=tests $(RUN)/python tests/bench/listing.py
-	PYTHONPATH=tests:tests/bench $(RUN)/python tests/bench/pages.py
+	PYTHONPATH=tests $(RUN)/python tests/bench/serving.py
 
 build: install_pkgs ## Build the collection's archive; what git ignores is not in it
 	PYTHONPATH=tests $(RUN)/python tests/archive.py

@@ -19,9 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+import yaml
 from commands import BIN, docker, local_inventory, run
 
 INSTANCE, PORT = "wheelhouse-bench", 18070
+EIGHT = {f"{INSTANCE}-{number}": 18081 + number for number in range(8)}
 INDEX, PROXY, DATA = f"{INSTANCE}-index", f"{INSTANCE}-proxy", f"{INSTANCE}-data"
 URL = f"http://localhost:{PORT}"
 CONFIGURATION = Path("/etc/wheelhouse", INSTANCE)
@@ -42,10 +44,11 @@ def main():
         say("Building the images, unmeasured.")
         play("up_pypi.yml", "--tags", "container_engine,container_image")
         try:
-            rows = measure(play, Path(place))
+            rows, values = measure(play, Path(place))
+            values |= measure_eight(rows, Path(place))
         finally:
             play("playbooks/destroy.yml", "--extra-vars", '{"pypi_server_purge": true}')
-    print_table(rows)
+    print_table(rows, values)
 
 
 def measure(play, place):
@@ -90,6 +93,49 @@ def measure(play, place):
     docker("network", "rm", INSTANCE)
     docker("volume", "rm", f"{INSTANCE}-proxy-cache")
     return rows, sizes
+
+
+def measure_eight(rows, place):
+    """Eight hosts at once, which here are this machine eight times, with an index each; and one of them alone."""
+    inventory = place / "eight.yml"
+    common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_pipelining": False}
+    hosts = {
+        name: {
+            "pypi_server_instance": name,
+            "nginx_proxy_port": port,
+            "nginx_proxy_server_name": "localhost",
+            "pypi_client_directory": str(place / name),
+        }
+        for name, port in EIGHT.items()
+    }
+    inventory.write_text(yaml.safe_dump({"pypi": {"hosts": hosts, "vars": common}}))
+
+    def play(name, *arguments):
+        result = run(BIN / "ansible-playbook", "--inventory", inventory, name, *arguments)
+        if result.returncode:
+            sys.exit(str(result))
+        return result
+
+    one, up = next(iter(EIGHT)), ("up_pypi.yml", "--skip-tags", "pypi_verify")
+    try:
+        for count, limit in ("one", ("--limit", one)), ("eight", ()):
+            say(f"{count.capitalize()} of eight hosts, from nothing and again.")
+            with clock(rows, f"{count} of eight hosts: up", None):
+                play(*up, *limit)
+            with clock(rows, f"{count} of eight hosts: again", None):
+                play(*up, *limit)
+            if count == "one":
+                play("playbooks/destroy.yml", *limit)
+                docker("volume", "rm", f"{one}-data")
+    finally:
+        play("playbooks/destroy.yml", "--extra-vars", '{"pypi_server_purge": true}')
+    return {
+        f"eight hosts, x one: {what}": (
+            rows[f"eight of eight hosts: {what}"][0] / rows[f"one of eight hosts: {what}"][0],
+            2.5,
+        )
+        for what in ("up", "again")
+    }
 
 
 def floor(configuration, index_image, proxy_image):
@@ -160,15 +206,14 @@ def say(what):
     print(what, file=sys.stderr, flush=True)
 
 
-def print_table(measured):
-    rows, sizes = measured
+def print_table(rows, values):
     floor_seconds = rows["floor: bare docker commands"][0]
     print(f"\n{'':34}{'seconds':>9}{'x floor':>9}{'target':>9}")
     for name, (seconds, target) in rows.items():
         print(f"{name:34}{seconds:9.1f}{seconds / floor_seconds:9.1f}{verdict(seconds, target):>16}")
     print(f"\n{'':34}{'value':>9}{'':9}{'target':>9}")
-    for name, (value, target) in sizes.items():
-        print(f"{name:34}{value:9.0f}{'':9}{verdict(value, target):>16}")
+    for name, (value, target) in values.items():
+        print(f"{name:34}{value:9.3g}{'':9}{verdict(value, target):>16}")
 
 
 def verdict(value, target):
