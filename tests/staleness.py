@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import re
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -67,9 +68,18 @@ def numbers(page: str) -> set[int]:
     return {int(number) for number in re.findall(r"-1\.(\d+)-py3", page)}
 
 
-def fetches(log: str, path: str) -> int:
+def settled(read) -> str:
+    """What `read()` says of nginx's log, once no line came for three times as long as nginx holds lines back."""
+    log = None
+    while (now := read()) != log:
+        log = now
+        time.sleep(0.3)
+    return log
+
+
+def fetches(read, path: str) -> int:
     """How often nginx has asked the index for a page, by its log: what comes from memory has no time of the index's."""
-    return sum(f'"GET {path} ' in line and not line.endswith("upstream=-") for line in log.splitlines())
+    return sum(f'"GET {path} ' in line and not line.endswith("upstream=-") for line in settled(read).splitlines())
 
 
 def hammer(

@@ -76,7 +76,7 @@ class Index:
 
     def fetched(self, path):
         """How often nginx has asked the index for a page."""
-        return fetches(self.run("cat", self.proxy_log), path)
+        return fetches(lambda: self.run("cat", self.proxy_log), path)
 
     def process(self, service):
         """The process id of a service."""

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import re
 
 import pytest
 import requests
@@ -236,7 +237,7 @@ def test_upload_of_100_mib_passes_and_is_served_by_nginx(docker, passwords):
         assert hashlib.sha256(download.content).hexdigest() == file["hashes"]["sha256"]
         assert download.headers["ETag"], "nginx sends one, devpi does not"
         assert requests.get(address, headers={"Range": "bytes=0-9"}, timeout=10).status_code == 206
-        assert "upstream=-" in [line for line in docker(f"logs {PROXY}").splitlines() if name in line][-1]
+        poll(lambda: re.search(f"GET .*{re.escape(name)} .* upstream=-$", docker(f"logs {PROXY}"), re.MULTILINE), 10)
     finally:
         assert requests.delete(index, auth=root, headers={"Accept": "application/json"}, timeout=30).status_code == 201
 

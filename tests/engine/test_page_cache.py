@@ -26,7 +26,7 @@ import yaml
 from commands import docker, poll, run
 from live_pypiserver import UnixConnection, form
 from pages import quoted, typed
-from staleness import BROWSER, CLIENTS, OLD_PIP, PIP, fetches, hammer, hammer_many, numbers, release, upload
+from staleness import BROWSER, CLIENTS, OLD_PIP, PIP, fetches, hammer, hammer_many, numbers, release, settled, upload
 
 DEVPI, PRIVATE = "wheelhouse-pages", "wheelhouse-private"
 PORTS = {DEVPI: 18150, PRIVATE: 18160}
@@ -84,7 +84,7 @@ class Index:
 
     def fetched(self, path):
         """How often nginx has asked the index for a page."""
-        return fetches(docker("logs", self.proxy), path)
+        return fetches(lambda: docker("logs", self.proxy), path)
 
     @property
     def socket(self):
@@ -575,7 +575,8 @@ def test_who_guesses_is_slowed_down_and_nobody_else_is(devpi, private):
         assert sum(answer.status_code == 429 for answer in answers) >= 40
         assert answers[-1].headers["Retry-After"]
         quoted("Too many wrong passwords", answers[-1].text)
-    log = run("bash", "-c", typed("docker logs pypi-proxy").replace("pypi-proxy", devpi.proxy)).output
+    logs = typed("docker logs pypi-proxy").replace("pypi-proxy", devpi.proxy)
+    log = settled(lambda: run("bash", "-c", logs).output)
     assert re.search(r'^\S+ pypi \[.*\] "GET /\+api HTTP/1.1" 429 ', log, re.MULTILINE)
     assert login(right[1]).status_code == 429  # this might be a guess
     assert api(right[1]).status_code == 200  # this was right before
