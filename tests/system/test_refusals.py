@@ -81,9 +81,9 @@ def together(*rows, **others):
     """Values that one message refuses, as (variable, what is allowed, values ...): a host has one of each variable."""
     message = object()
     return [
-        Refusal(variable, value, allowed, others | {variable: value}, (message, number))
+        Refusal(variable, value, allowed, others | {variable: value}, (message, len(values) - number))
         for variable, allowed, *values in rows
-        for number, value in enumerate(values, -len(values))  # the last ones share a host, and those before them
+        for number, value in enumerate(values)  # the last ones share a host, and those before them
     ]
 
 
