@@ -41,7 +41,7 @@ options:
         description: User who owns it, by name or number. Without it, whoever the module runs as makes it.
         type: str
       group:
-        description: Group that owns it, by name or number. Without it, as O(directories[].owner).
+        description: Group that owns it, by name or number. Without it, the group of whoever the module runs as.
         type: str
       mode:
         description: Its permissions, as M(ansible.builtin.file) takes them.
@@ -67,7 +67,7 @@ options:
         description: User who owns it, by name or number. Without it, whoever the module runs as writes it.
         type: str
       group:
-        description: Group that owns it, by name or number. Without it, as O(files[].owner).
+        description: Group that owns it, by name or number. Without it, the group of whoever the module runs as.
         type: str
       mode:
         description: Its permissions, as M(ansible.builtin.file) takes them.
