@@ -34,7 +34,7 @@ options:
     default: []
     suboptions:
       path:
-        description: An absolute path.
+        description: An absolute path. A link to a directory is followed.
         type: path
         required: true
       owner:
@@ -150,7 +150,7 @@ class Files:
     def directory(self, wanted):
         path = wanted["path"]
         if os.path.isdir(path):
-            self.have_attributes(wanted)
+            self.have_attributes(wanted | {"path": os.path.realpath(path)})
             return
         if os.path.lexists(path):
             self.refuse(path, "something that is no directory")

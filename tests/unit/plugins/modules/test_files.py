@@ -124,6 +124,16 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_not_touched(have, tmp_path):
     assert (tmp_path / "elsewhere").read_text() == "theirs"
 
 
+def test_a_link_to_a_directory_is_followed(have, tmp_path):
+    """As where somebody has moved the data to another disk."""
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "directory").symlink_to(tmp_path / "elsewhere")
+    directories = [{"path": str(tmp_path / "directory"), "mode": "0750"}]
+    assert have(directories)["paths"] == [str(tmp_path / "elsewhere")]
+    assert (mode(tmp_path / "elsewhere"), (tmp_path / "directory").is_symlink()) == ("0750", True)
+    assert have(directories)["changed"] is False
+
+
 def test_something_else_in_its_place_is_refused(have, tmp_path):
     (tmp_path / "file").write_text("")
     result = have([{"path": str(tmp_path / "file"), "mode": "0700"}])
