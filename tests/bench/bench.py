@@ -33,14 +33,7 @@ JSON = {"Accept": "application/json"}
 
 def main():
     with tempfile.TemporaryDirectory() as place:
-        inventory = local_inventory(Path(place), INSTANCE, PORT)
-
-        def play(name, *arguments):
-            result = run(BIN / "ansible-playbook", "--inventory", inventory, name, *arguments)
-            if result.returncode:
-                sys.exit(str(result))
-            return result
-
+        play = player(local_inventory(Path(place), INSTANCE, PORT))
         say("Building the images, unmeasured.")
         play("up_pypi.yml", "--tags", "container_engine,container_image")
         try:
@@ -49,6 +42,18 @@ def main():
         finally:
             play("playbooks/destroy.yml", "--extra-vars", '{"pypi_server_purge": true}')
     print_table(rows, values)
+
+
+def player(inventory):
+    """Runs a playbook against an inventory, and ends the bench where one fails."""
+
+    def play(name, *arguments):
+        result = run(BIN / "ansible-playbook", "--inventory", inventory, name, *arguments)
+        if result.returncode:
+            sys.exit(str(result))
+        return result
+
+    return play
 
 
 def measure(play, place):
@@ -109,13 +114,7 @@ def measure_eight(rows, place):
         for name, port in EIGHT.items()
     }
     inventory.write_text(yaml.safe_dump({"pypi": {"hosts": hosts, "vars": common}}))
-
-    def play(name, *arguments):
-        result = run(BIN / "ansible-playbook", "--inventory", inventory, name, *arguments)
-        if result.returncode:
-            sys.exit(str(result))
-        return result
-
+    play = player(inventory)
     one, up = next(iter(EIGHT)), ("up_pypi.yml", "--skip-tags", "pypi_verify")
     try:
         for count, limit in ("one", ("--limit", one)), ("eight", ()):

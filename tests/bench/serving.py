@@ -27,8 +27,8 @@ from pathlib import Path
 
 import requests
 import yaml
-from bench import say
-from commands import BIN, docker, poll, run
+from bench import player, say
+from commands import BIN, docker, poll
 from listing import default_server
 from live_devpi import LiveDevpi
 from live_pypiserver import UnixConnection, wheel
@@ -182,12 +182,7 @@ def deployed(place):
     ]
     inventory = place / "hosts.yml"
     inventory.write_text(yaml.safe_dump({"pypi": {"hosts": hosts}}))
-
-    def play(name, *arguments):
-        result = run(BIN / "ansible-playbook", "--inventory", inventory, name, *arguments)
-        if result.returncode:
-            sys.exit(str(result))
-
+    play = player(inventory)
     say("Bringing up both indexes, unmeasured.")
     try:
         play("up_pypi.yml", "--skip-tags", "pypi_verify")
@@ -377,7 +372,7 @@ def measure_uploads(table, ours, floor):
     def late():
         """Of the page and of the file, in turns."""
         turns = [(wrk(page, 4, **PIP)[1], wrk(file, 4)[1]) for _turn in range(TURNS)]
-        return [statistics.median(late) for late in zip(*turns, strict=True)]
+        return [statistics.median(times) for times in zip(*turns, strict=True)]
 
     def keep_uploading():
         number = 0
