@@ -11,8 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible.module_utils import _internal
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task import Task
+from ansible.plugins.loader import connection_loader
+from ansible.template import Templar
 
 TESTS = Path(__file__).resolve().parent
 # ansible-test does not read pytest.ini, which says the same. Behind it the collection, from a checkout:
@@ -28,7 +34,9 @@ def run_module(capsys, monkeypatch):
 
     def run(module, args, secrets=()):
         main = importlib.import_module(f"ansible_collections.wheelhouse.pypi.plugins.modules.{module}").main
-        monkeypatch.setattr(warnings, "_global_warnings", {})  # each run of a module is a process of its own
+        # Each run of a module is a process of its own, where nothing of the controller is imported.
+        monkeypatch.setattr(warnings, "_global_warnings", {})
+        monkeypatch.setattr(_internal, "is_controller", False)
         # Not to the system's log, which this is no business of, and which refuses NUL since Python 3.13.
         with patch_module_args({**args, "_ansible_no_log": True}), pytest.raises(SystemExit) as end:
             main()
@@ -40,3 +48,19 @@ def run_module(capsys, monkeypatch):
         return result
 
     return run
+
+
+@pytest.fixture
+def load_action():
+    """An action of this collection with its arguments, whose host is this machine by a real shell."""
+
+    def load(name, args, environment=()):
+        task, context, loader = Task(), PlayContext(), DataLoader()
+        task.args, task.environment = args, [dict(environment)]
+        connection = connection_loader.get("local", context, "/dev/null")
+        connection.set_options(direct={})
+        connection._shell.set_options(var_options={})
+        action = importlib.import_module(f"ansible_collections.wheelhouse.pypi.plugins.action.{name}").ActionModule
+        return action(task, connection, context, loader, Templar(loader), None)
+
+    return load

@@ -13,10 +13,14 @@ description:
   - Makes directories and writes files of given content, with owner, group and mode, and changes only what differs.
   - M(ansible.builtin.file) and M(ansible.builtin.copy) do that one by one, and each costs a start of Python on the host
     (a copy two), which is most of what a task takes. A directory, a configuration and two secrets are one step here.
+  - Where nothing differs the host's shell says so, and Python is not started there at all.
   - All files or none are written. Each is complete, with owner and mode, before it takes the place of an old one.
 author:
   - The wheelhouse.pypi contributors (!UNKNOWN)
 attributes:
+  action:
+    description: The comparison comes from the controller, the changes from the module on the host.
+    support: full
   check_mode:
     description: Says what it would change, and changes nothing. O(files[].validate) is not run.
     support: full

@@ -1,11 +1,17 @@
 # Copyright: The wheelhouse.pypi contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real directories and files: what is there afterwards, what is said, and what never is."""
+"""Real directories and files: what is there afterwards, what is said, and what never is.
+
+All of it by the action, which asks a real shell first and starts the module only where something differs.
+"""
 
 from __future__ import annotations
 
+import grp
+import json
 import os
+import pwd
 import stat
 
 import pytest
@@ -14,12 +20,22 @@ SECRET = "s3cret-word-of-the-index"
 
 
 @pytest.fixture
-def have(run_module):
-    """Have these directories and files; a secret that is shown fails the test."""
+def have(load_action, run_module, monkeypatch):
+    """Have these directories and files, and tell whether the module was started. No secret may be shown."""
 
     def have(directories=(), files=(), **ansible):
-        args = {"directories": list(directories), "files": list(files), "_ansible_diff": True, **ansible}
-        return run_module("files", args, secrets=[SECRET])
+        started = []
+
+        def execute(_name, module_args, task_vars):
+            assert task_vars == {}
+            started.append(True)
+            return run_module("files", {"_ansible_diff": True, **module_args, **ansible}, secrets=[SECRET])
+
+        action = load_action("files", {"directories": list(directories), "files": list(files)})
+        monkeypatch.setattr(action, "_execute_module", execute)
+        result = action.run(task_vars={})
+        assert SECRET not in json.dumps(result)
+        return result | {"started": bool(started)}
 
     return have
 
@@ -52,7 +68,7 @@ def test_all_of_it_is_made_in_one_step_and_the_second_time_nothing_is(have, tmp_
 
     times = settings.stat().st_mtime_ns, token.stat().st_mtime_ns
     again = have(**wanted)
-    assert (again["changed"], again["paths"], again["diff"]) == (False, [], [])
+    assert (again["changed"], again["paths"], again["diff"], again["started"]) == (False, [], [], False)
     assert (settings.stat().st_mtime_ns, token.stat().st_mtime_ns) == times
 
 
@@ -91,7 +107,29 @@ def test_owner_and_group_may_be_numbers(have, tmp_path):
     files = [{"path": str(tmp_path / "file"), "content": "", "mode": "0600", "owner": str(user), "group": str(group)}]
     assert have(files=files)["changed"] is True
     assert ((tmp_path / "file").stat().st_uid, (tmp_path / "file").stat().st_gid) == (user, group)
-    assert have(files=files)["changed"] is False
+    assert have(files=files)["changed"] is have(files=files)["started"] is False
+
+
+def test_owner_and_group_may_be_names(have, tmp_path):
+    user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+    place = {"path": str(tmp_path / "directory"), "mode": "0700", "owner": user, "group": group}
+    assert have([place])["changed"] is True
+    assert have([place])["started"] is False
+    result = have([place | {"owner": "nobody-of-that-name"}])
+    assert (result["started"], result["failed"]) == (True, True)
+
+
+def test_modes_in_words_are_for_the_module(have, tmp_path):
+    (tmp_path / "file").write_text("same")
+    (tmp_path / "file").chmod(0o640)
+    result = have(files=[{"path": str(tmp_path / "file"), "content": "same", "mode": "u=rw,g=r,o="}])
+    assert (result["changed"], result["started"]) == (False, True)
+
+
+def test_the_path_may_have_any_character(have, tmp_path):
+    wanted = [{"path": str(tmp_path / 'it\'s "a" `file`; ü'), "content": "same", "mode": "0600"}]
+    assert have(files=wanted)["changed"] is True
+    assert have(files=wanted)["started"] is False
 
 
 def test_all_files_or_none_are_written(have, tmp_path):
@@ -131,7 +169,7 @@ def test_a_link_to_a_directory_is_followed(have, tmp_path):
     directories = [{"path": str(tmp_path / "directory"), "mode": "0750"}]
     assert have(directories)["paths"] == [str(tmp_path / "elsewhere")]
     assert (mode(tmp_path / "elsewhere"), (tmp_path / "directory").is_symlink()) == ("0750", True)
-    assert have(directories)["changed"] is False
+    assert have(directories)["changed"] is have(directories)["started"] is False
 
 
 def test_something_else_in_its_place_is_refused(have, tmp_path):
