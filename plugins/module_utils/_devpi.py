@@ -92,15 +92,15 @@ def userinfo(url: str | None) -> list[str]:
     return USERINFO.findall(url or "")
 
 
-def refuse_unless_unused(module: DevpiModule, doomed: list[str], indexes: dict[str, dict[str, Any]]) -> None:
+def refuse_unless_unused(part: Part, doomed: list[str], indexes: dict[str, dict[str, Any]]) -> None:
     """Deleting an index that is a base of others would leave them with a dangling entry: only when told to."""
     users = {
         name: [other for other, index in indexes.items() if name in index.get("bases", []) and other not in doomed]
         for name in doomed
     }
     needed = ", ".join(f"{name} is a base of {' and '.join(others)}" for name, others in users.items() if others)
-    if needed and not module.params["force"]:
-        module.complain(
+    if needed and not part.params["force"]:
+        part.complain(
             f"Expected that no other index builds on what is deleted, but {needed}. "
             "Change their bases first, or set force: true to leave them with a base that is not there."
         )
@@ -265,7 +265,38 @@ def reason(error: Exception) -> str:
     return f"none: {cause or type(error).__name__}. Check url, name resolution and proxy settings on this host."
 
 
-class DevpiModule(AnsibleModule):
+class Part:
+    """What is wanted of one user or index, and what comes of it. A module may be all of it, or have many."""
+
+    params: dict[str, Any]
+    check_mode: bool
+    client: Devpi
+    result: dict[str, Any]
+
+    def announce(self, before: dict[str, Any], after: dict[str, Any]) -> bool:
+        """Say what changes. Before a change it logs in, so that check mode, too, finds a wrong password."""
+        self.result.update(changed=before != after, diff={"before": before, "after": after})
+        if self.result["changed"]:
+            self.client.login()
+        return self.result["changed"]
+
+    def complain(self, complaint: str) -> None:
+        """Refuse; in check mode only warn, because an earlier task may have been about to put it right."""
+        if not self.check_mode:
+            raise DevpiError(complaint)
+        self.warn(f"{complaint} (Only a warning in check mode: an earlier task may see to it.)")
+
+
+class PartOf(Part):
+    """One of many in a module, with options of its own."""
+
+    def __init__(self, module: DevpiModule, params: dict[str, Any]) -> None:
+        self.params, self.check_mode, self.client, self.warn = params, module.check_mode, module.client, module.warn
+        self.result = {"changed": False}
+        module.no_log_values.update(userinfo(params.get("mirror_url")))
+
+
+class DevpiModule(AnsibleModule, Part):
     """An Ansible module as a `with` block: leaving it exits with `result`, a DevpiError inside it is the failure."""
 
     def __init__(self, argument_spec: dict[str, Any], writes: bool = True) -> None:
@@ -303,16 +334,3 @@ class DevpiModule(AnsibleModule):
             self.fail_json(msg=str(error))
         if error is None:
             self.exit_json(**self.result)
-
-    def announce(self, before: dict[str, Any], after: dict[str, Any]) -> bool:
-        """Say what changes. Before a change it logs in, so that check mode, too, finds a wrong password."""
-        self.result.update(changed=before != after, diff={"before": before, "after": after})
-        if self.result["changed"]:
-            self.client.login()
-        return self.result["changed"]
-
-    def complain(self, complaint: str) -> None:
-        """Refuse; in check mode only warn, because an earlier task may have been about to put it right."""
-        if not self.check_mode:
-            raise DevpiError(complaint)
-        self.warn(f"{complaint} (Only a warning in check mode: an earlier task may see to it.)")

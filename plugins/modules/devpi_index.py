@@ -281,178 +281,18 @@ index:
     mirror_whitelist_inheritance: intersection
 """
 
-import re  # noqa: E402  (documentation comes first in a module)
-from typing import Any  # noqa: E402  (as above)
-
-from ansible_collections.wheelhouse.pypi.plugins.module_utils._devpi import (  # noqa: E402  (as above)
-    CONSTRAINED_FIELDS,
-    INDEX_FIELDS,
-    MIRROR_FIELDS,
-    STAGE_FIELDS,
-    DevpiError,
+from ansible_collections.wheelhouse.pypi.plugins.module_utils._devpi import (  # noqa: E402  (documentation first)
     DevpiModule,
-    check_name,
-    refuse_unless_unused,
 )
-
-PROJECT = r"\*|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
-VERSIONS = r" *(===|==|~=|!=|<=|>=|<|>) *[A-Za-z0-9.*+!_-]+"
-CONSTRAINT = rf"({PROJECT})((?<!\*){VERSIONS}( *,{VERSIONS})*)?"
-SETS = ("acl_upload", "acl_toxresult_upload", "mirror_whitelist", "constraints")
+from ansible_collections.wheelhouse.pypi.plugins.module_utils._devpi_index import (  # noqa: E402  (as above)
+    ARGUMENTS,
+    ensure,
+)
 
 
 def main() -> None:
-    strings = {"type": "list", "elements": "str"}
-    with DevpiModule(
-        {
-            "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "type": {"type": "str", "choices": ["stage", "mirror", "constrained"]},
-            "volatile": {"type": "bool"},
-            "bases": strings,
-            "acl_upload": strings,
-            "acl_toxresult_upload": strings,
-            "mirror_whitelist": strings,
-            "mirror_whitelist_inheritance": {"type": "str", "choices": ["intersection", "union"]},
-            "mirror_url": {"type": "str"},
-            "mirror_web_url_fmt": {"type": "str"},
-            "mirror_cache_expiry": {"type": "int"},
-            "mirror_no_project_list": {"type": "bool"},
-            "mirror_use_external_urls": {"type": "bool"},
-            "mirror_ignore_serial_header": {"type": "bool"},
-            "mirror_provides_core_metadata": {"type": "bool"},
-            "constraints": strings,
-            "title": {"type": "str"},
-            "description": {"type": "str"},
-            "custom_data": {"type": "raw"},
-            "force": {"type": "bool", "default": False},
-        }
-    ) as module:
-        name = check_name("name", module.params["name"], "user/index")
-        ensure = {"present": present, "absent": absent}[module.params["state"]]
-        ensure(module, name)
-
-
-def present(module: DevpiModule, name: str) -> None:
-    given = {o: as_stored(o, module.params[o]) for o in INDEX_FIELDS if module.params[o] is not None}
-    before = module.client.get_index(name)
-    kind = before.get("type") or module.params["type"] or "stage"
-    check_fit(name, kind, module.params["type"] or kind, given, exists=bool(before))
-
-    changes = {option: value for option, value in given.items() if not same(option, value, before.get(option, ""))}
-    removed = [option for option, value in changes.items() if value == ""]
-    after = {k: v for k, v in {"name": name, "type": kind, **before, **changes}.items() if k not in removed}
-    if not before or "bases" in changes:
-        check_surroundings(module, name, changes.get("bases", []))
-
-    module.result["index"] = after
-    if module.announce(before, after) and not module.check_mode:
-        kept = {option: value for option, value in changes.items() if option not in removed}
-        if before:
-            module.result["index"] = module.client.change_index(name, kept, removed)
-        else:
-            module.result["index"] = module.client.create_index(name, {"type": kind, **kept})
-
-
-def as_stored(option: str, value: Any) -> Any:
-    """The value as devpi-server stores it, so that it can be compared. What it would store as nonsense is refused."""
-    if option == "mirror_url" and not re.fullmatch(r"https?://[!-~]+", value):
-        raise DevpiError("Expected mirror_url to be a URL, http:// or https://; without one the server cannot run.")
-    if option == "mirror_cache_expiry" and value < 0:
-        raise DevpiError(f"Expected mirror_cache_expiry in seconds, 0 or more, got {value}.")
-    if not isinstance(value, list) or option == "custom_data":
-        return value
-    if option == "constraints":
-        return constraints_as_stored(value)
-    for entry in value:
-        if not re.fullmatch(PROJECT if option == "mirror_whitelist" else r"(?! )[ -~]+(?<! )", entry):
-            raise DevpiError(f"Expected {option} to be a list of names, got {entry!a} in it. Correct or remove it.")
-    if option == "mirror_whitelist":
-        value = [normalised(entry) for entry in value]
-    if option in ("acl_upload", "acl_toxresult_upload"):
-        value = [entry.upper() if entry.upper() in (":ANONYMOUS:", ":AUTHENTICATED:") else entry for entry in value]
-    return list(dict.fromkeys(value))
-
-
-def constraints_as_stored(constraints: list[str]) -> list[str]:
-    """Constraints in one spelling: devpi-constrained heeds only those whose project is in its normalised one."""
-    found: dict[str, str] = {}
-    for constraint in constraints:
-        match = re.fullmatch(CONSTRAINT, constraint)
-        if not match:
-            raise DevpiError(
-                "Expected constraints to be a list of a project and its versions each, such as 'django>=4.2,<6', or "
-                f"'*', got {constraint!a} in it. Correct or remove it."
-            )
-        project = normalised(match[1])
-        versions = constraint[match.end(1) :].replace(" ", "").split(",")
-        stored = project + ",".join(sorted(versions))
-        if found.setdefault(project, stored) != stored:
-            raise DevpiError(f"Expected one constraint for each project, got two for {project}. Join them by a comma.")
-    return list(found.values())
-
-
-def normalised(project: str) -> str:
-    return re.sub(r"[^a-z0-9*]+", "-", project.lower())
-
-
-def same(option: str, wanted: Any, current: Any) -> bool:
-    return wanted == current or (option in SETS and current != "" and set(wanted) == set(current))
-
-
-def check_fit(name: str, kind: str, wanted_kind: str, given: dict[str, Any], exists: bool) -> None:
-    if wanted_kind != kind:
-        raise DevpiError(
-            f"Expected {name} to be a {wanted_kind}, got a {kind}, and no index can change its type. "
-            f"Take another name, or delete {name} first."
-        )
-    others = STAGE_FIELDS if kind == "mirror" else MIRROR_FIELDS
-    if kind != "constrained":
-        others = others | CONSTRAINED_FIELDS
-    foreign = sorted(given.keys() & others.keys())
-    if foreign:
-        raise DevpiError(f"Expected only options of a {kind} for {name}, got {', '.join(foreign)}. Remove them.")
-    if kind == "mirror" and not exists and "mirror_url" not in given:
-        raise DevpiError(f"Expected mirror_url for the new mirror {name}, got none; without one the server cannot run.")
-
-
-def check_surroundings(module: DevpiModule, name: str, bases: list[str]) -> None:
-    """Refuse an index without its user, and bases that are not there or lead back to the index."""
-    users, indexes = module.client.everything()
-    owner = name.split("/")[0]
-    if owner not in users:
-        module.complain(
-            f"Expected user {owner} of {name} to exist, got only {', '.join(sorted(users))}. "
-            "Create it first with devpi_user."
-        )
-    missing = [base for base in bases if base not in indexes and base != name]
-    if missing:
-        module.complain(
-            f"Expected bases that exist, got {', '.join(missing)}. There are: {', '.join(sorted(indexes))}."
-        )
-    seen: set[str] = set()
-    trails = [[name, base] for base in bases]
-    while trails:
-        trail = trails.pop()
-        if trail[-1] == name:
-            raise DevpiError(f"Expected bases that do not lead back to {name}, got {' -> '.join(trail)}.")
-        if trail[-1] not in seen:
-            seen.add(trail[-1])
-            trails += [[*trail, base] for base in indexes.get(trail[-1], {}).get("bases", [])]
-
-
-def absent(module: DevpiModule, name: str) -> None:
-    before = module.client.get_index(name)
-    module.result["index"] = {}
-    if before and not before["volatile"] and not module.params["force"]:
-        raise DevpiError(
-            f"Expected {name} to be volatile, got one that is not, which protects its releases. "
-            "Set force: true to delete it with everything in it."
-        )
-    if before:
-        refuse_unless_unused(module, [name], module.client.everything()[1])
-    if module.announce(before, {}) and not module.check_mode:
-        module.client.delete_index(name, before["volatile"])
+    with DevpiModule(ARGUMENTS) as module:
+        ensure(module)
 
 
 if __name__ == "__main__":

@@ -154,86 +154,17 @@ user:
 """
 
 from ansible_collections.wheelhouse.pypi.plugins.module_utils._devpi import (  # noqa: E402  (documentation first)
-    DevpiError,
     DevpiModule,
-    check_name,
-    refuse_unless_unused,
 )
-
-OPTIONS = ("email", "title", "description", "custom_data")
+from ansible_collections.wheelhouse.pypi.plugins.module_utils._devpi_user import (  # noqa: E402  (as above)
+    ARGUMENTS,
+    ensure,
+)
 
 
 def main() -> None:
-    with DevpiModule(
-        {
-            "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "password": {"type": "str", "no_log": True},
-            "update_password": {
-                "type": "str",
-                "choices": ["on_create", "always"],
-                "default": "on_create",
-                "no_log": False,
-            },
-            "email": {"type": "str"},
-            "title": {"type": "str"},
-            "description": {"type": "str"},
-            "custom_data": {"type": "raw"},
-            "force": {"type": "bool", "default": False},
-        }
-    ) as module:
-        name = check_name("name", module.params["name"], "user")
-        ensure = {"present": present, "absent": absent}[module.params["state"]]
-        ensure(module, name)
-
-
-def present(module: DevpiModule, name: str) -> None:
-    before = module.client.get_user(name)
-    given = {option: module.params[option] for option in OPTIONS if module.params[option] is not None}
-    # An empty string removes; the server answers null with an internal error.
-    changes = {option: value or "" for option, value in given.items() if (value or None) != before.get(option)}
-    after = {k: v for k, v in {"name": name, "indexes": [], **before, **changes}.items() if v != ""}
-    module.result["user"] = after
-
-    if password_is_due(module, name, exists=bool(before)):
-        changes["password"] = module.params["password"]
-        before = before and {**before, "password": "another"}
-        after = {**after, "password": "as given"}
-    if module.announce(before, after) and not module.check_mode:
-        write = module.client.change_user if before else module.client.create_user
-        module.result["user"] = write(name, changes)
-
-
-def password_is_due(module: DevpiModule, name: str, exists: bool) -> bool:
-    """Whether to send the password. The one that is set cannot be read, so logging in with the wanted one tells."""
-    password = module.params["password"]
-    if password == "" or (password is None and not exists):
-        raise DevpiError(f"Expected a password for user {name}, got none or an empty one. Set password.")
-    if not exists:
-        return True
-    always = module.params["update_password"] == "always"
-    return always and password is not None and not module.client.accepts(name, password)
-
-
-def absent(module: DevpiModule, name: str) -> None:
-    if name == "root":
-        raise DevpiError("Expected a user that can be deleted, got root: devpi-server never deletes root.")
-    before = module.client.get_user(name)
-    indexes = module.client.everything()[1] if before.get("indexes") else {}
-    doomed = [index for index in indexes if index.startswith(f"{name}/")]
-    lasting = [index for index in doomed if not indexes[index]["volatile"]]
-    if lasting and not module.params["force"]:
-        raise DevpiError(
-            f"Expected user {name} to have only volatile indexes, got {', '.join(lasting)} that are not. "
-            "Delete them first with devpi_index, or set force: true to delete them with everything in them."
-        )
-    refuse_unless_unused(module, doomed, indexes)
-
-    module.result["user"] = {}
-    if module.announce(before, {}) and not module.check_mode:
-        for index in lasting:
-            module.client.delete_index(index, volatile=False)
-        module.client.delete_user(name)
+    with DevpiModule(ARGUMENTS) as module:
+        ensure(module)
 
 
 if __name__ == "__main__":

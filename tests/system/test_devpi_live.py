@@ -124,6 +124,31 @@ def test_root_can_change_its_password(live, live_devpi):
     assert live("devpi_user", login_password=wanted, password=given, **rotate)["changed"]
 
 
+def test_everything_in_one_step(live, live_devpi):
+    """Predicted, done as predicted, nothing left to do, and gone again."""
+    users = [{"name": "carol", "email": "carol@example.com"}, {"name": "dave", "update_password": "always"}]
+    indexes = [{"name": "carol/up", "type": "mirror", **UPSTREAM}, {"name": "carol/dev", "bases": ["carol/up"]}]
+    wanted = {
+        "users": users,
+        "passwords": {"carol": "carolpw-never-shown", "dave": "davepw-never-shown"},
+        "indexes": indexes,
+    }
+    predicted = live("devpi_content", check=True, **wanted)
+    made = live("devpi_content", **wanted)
+    end = live_devpi.serial()
+    again = live("devpi_content", **wanted)
+    assert (predicted["changed"], made["changed"], again["changed"]) == (True, True, False)
+    assert made["diff"] == predicted["diff"]
+    assert (again["diff"], live_devpi.serial()) == ([], end)
+    assert again["indexes"] == made["indexes"]
+    assert again["users"]["carol"]["indexes"] == ["carol/dev", "carol/up"]
+
+    gone = {"state": "absent", "force": True}
+    removed = live("devpi_content", users=[{"name": "carol", **gone}], indexes=[{"name": "carol/dev", **gone}])
+    assert (removed["changed"], removed["users"], removed["indexes"]) == (True, {"carol": {}}, {"carol/dev": {}})
+    assert live("devpi_user", name="dave", state="absent")["changed"]
+
+
 def test_stage_life(thrice, live, alice):
     made = thrice("devpi_index", name="alice/dev")
     assert made["index"] == {
