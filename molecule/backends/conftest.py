@@ -55,17 +55,23 @@ class Index:
             return False
         return answer.status_code in (200, 401)
 
-    def supervise(self, action, until_gone=False):
-        """Have the supervisor do something with the index; how many seconds it takes, or how many its process lives on.
+    def stop(self):
+        """Stop it; how many seconds it went on after it was told to, however long the command that tells it takes."""
+        if self.deployment == "systemd":
+            self.run("systemctl", "stop", self.service)
+            stamps = "InactiveEnterTimestampMonotonic,ActiveExitTimestampMonotonic"
+            told = self.run("systemctl", "show", "--property", stamps, self.service).split()
+            stamp = {name: int(value) for name, value in (line.split("=") for line in told)}
+            return (stamp["InactiveEnterTimestampMonotonic"] - stamp["ActiveExitTimestampMonotonic"]) / 1e6
+        # supervisord logs a tenth of a second late that it has told it, and up to a second late that it has gone.
+        gone = f"while readlink /proc/{self.process(self.service)}/exe > /dev/null; do sleep 0.02; done; date +%s.%N"
+        ended = self.run("timeout", "60", "sh", "-ec", f"supervisorctl stop {self.service} > /dev/null & {gone}; wait")
+        line = f"grep 'waiting for {self.service} to stop' /var/log/supervisor/supervisord.log | tail -n 1"
+        began = self.run("sh", "-ec", f"date --date \"$({line} | cut -d ' ' -f 1-2 | tr , .)\" +%s.%N")
+        return float(ended) - float(began) + 0.1
 
-        supervisord looks once a second, so it may be a second late in seeing that the process has gone.
-        """
-        supervisor = {"systemd": "systemctl", "supervisord": "supervisorctl"}[self.deployment]
-        command = f"{supervisor} {action} {self.service} > /dev/null"
-        if until_gone:
-            command += f" & while readlink /proc/{self.process(self.service)}/exe > /dev/null; do sleep 0.02; done"
-        before, after = self.run("timeout", "60", "sh", "-ec", f"date +%s.%N; {command}; date +%s.%N; wait").split()
-        return float(after) - float(before)
+    def start(self):
+        self.run({"systemd": "systemctl", "supervisord": "supervisorctl"}[self.deployment], "start", self.service)
 
     @property
     def proxy_log(self):

@@ -129,6 +129,7 @@ class Devpi:
         self._read_only = read_only
         self._secrets = secrets
         self._auth: dict[str, str] = {}
+        self._foreseen: dict[str, dict[str, dict[str, Any]]] = {"user": {}, "index": {}}
         self._http = Request(
             headers={"Accept": "application/json"},
             http_agent="wheelhouse.pypi",
@@ -154,13 +155,19 @@ class Devpi:
         """Whether this is the user's password. It cannot be read, only tried."""
         return self._token(user, password) is not None
 
+    def foresee(self, kind: str, name: str, thing: dict[str, Any]) -> None:
+        """In a run that may only read: count on a user or index as it would be by now, or on its absence."""
+        self._foreseen[kind][name] = thing
+
     def everything(self) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
         """All users and all indexes, each by name."""
         users = self._call("GET", "/")[1]
         indexes = {f"{user}/{key}": index for user in users for key, index in users[user].get("indexes", {}).items()}
+        users = {name: _user(user) for name, user in users.items()} | self._foreseen["user"]
+        indexes = {name: self._index(name, index) for name, index in indexes.items()} | self._foreseen["index"]
         return (
-            {name: _user(user) for name, user in users.items()},
-            {name: self._index(name, index) for name, index in indexes.items()},
+            {name: user for name, user in users.items() if user},
+            {name: index for name, index in indexes.items() if index},
         )
 
     def get_user(self, name: str) -> dict[str, Any]:

@@ -142,6 +142,8 @@ def have(result: dict[str, Any], option: str, one: PartOf) -> None:
     except DevpiError as error:
         raise DevpiError(f"{kind} {name}: {error}") from error
     result[option][name] = one.result[kind]
+    if one.check_mode:
+        one.client.foresee(kind, name, one.result[kind])
     if one.result["changed"]:
         result["changed"] = True
         result["diff"].append({"before_header": name, "after_header": name, **one.result["diff"]})
