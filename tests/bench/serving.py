@@ -35,7 +35,7 @@ from live_pypiserver import UnixConnection, wheel
 from staleness import hammer_many, upload
 from tree import ROOT
 
-SECONDS, TURNS, CONNECTIONS = 2, 3, 16
+SECONDS, TURNS, CONNECTIONS = 2, 5, 16
 DEVPI, PYPISERVER, FLOOR, USUAL = (f"wheelhouse-speed-{name}" for name in ("devpi", "pypiserver", "floor", "usual"))
 PORTS = {DEVPI: 18071, PYPISERVER: 18072, FLOOR: 18073, USUAL: 18074}
 NAMESPACE, ADDRESS, ELSEWHERE = "wheelhouse-bench", "10.213.9.1", "10.213.9.2"
