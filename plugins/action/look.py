@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 from ansible_collections.wheelhouse.pypi.plugins.plugin_utils._shell import Questions
@@ -26,6 +27,11 @@ class ActionModule(ActionBase):
                 "commands": {"type": "dict", "default": {}},
             }
         )
+        for name, argv in wanted["commands"].items():
+            if not isinstance(argv, list) or not argv:
+                raise AnsibleActionFail(
+                    f"Expected commands.{name} to be a list of words, got {argv!r}. Write [id, -u]."
+                )
         questions = Questions()
         files = {path: questions.read(path) for path in wanted["files"]}
         paths = {path: questions.there(path) for path in wanted["paths"]}

@@ -95,7 +95,15 @@ def test_what_is_no_file_cannot_be_read(look, tmp_path):
         look(files=[str(tmp_path)])
 
 
-@pytest.mark.parametrize("args", [{"file": ["/etc/hostname"]}, {"commands": ["id"]}])
-def test_other_questions_are_refused(args, look):
-    with pytest.raises(AnsibleActionFail):
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        ({"file": ["/etc/hostname"]}, "Unsupported parameters"),
+        ({"commands": ["id"]}, "commands"),
+        ({"commands": {"me": "id -u"}}, r"Expected commands.me to be a list of words, got 'id -u'. Write \[id, -u\]."),
+        ({"commands": {"me": []}}, "Expected commands.me to be a list of words"),
+    ],
+)
+def test_other_questions_are_refused(args, told, look):
+    with pytest.raises(AnsibleActionFail, match=told):
         look(**args)
