@@ -58,9 +58,9 @@ class Questions:
         result = action._low_level_execute_command(command)
         others = []
         for line in result["stdout"].splitlines():
-            mark, _, answer = line.partition(" ")
+            mark, _space, answer = line.partition(" ")
             if mark == MARK:
-                number, _, text = answer.partition(" ")
+                number, _space, text = answer.partition(" ")
                 self.answers[int(number)] = base64.b64decode(text)
             elif line.strip():
                 others.append(line)
@@ -76,7 +76,7 @@ class Questions:
 
     def ran(self, number):
         """How a command ended and what it said."""
-        text, _, code = self.answers[number].rpartition(b"\n")
+        text, _break, code = self.answers[number].rpartition(b"\n")
         return int(code), text
 
     def has(self, number):
