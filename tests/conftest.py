@@ -14,11 +14,6 @@ import pytest
 from ansible.module_utils import _internal
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
-from ansible.parsing.dataloader import DataLoader
-from ansible.playbook.play_context import PlayContext
-from ansible.playbook.task import Task
-from ansible.plugins.loader import connection_loader
-from ansible.template import Templar
 
 TESTS = Path(__file__).resolve().parent
 # ansible-test does not read pytest.ini, which says the same. Behind it the collection, from a checkout:
@@ -48,19 +43,3 @@ def run_module(capsys, monkeypatch):
         return result
 
     return run
-
-
-@pytest.fixture
-def load_action():
-    """An action of this collection with its arguments, whose host is this machine by a real shell."""
-
-    def load(name, args, environment=()):
-        task, context, loader = Task(), PlayContext(), DataLoader()
-        task.args, task.environment = args, [dict(environment)]
-        connection = connection_loader.get("local", context, "/dev/null")
-        connection.set_options(direct={})
-        connection._shell.set_options(var_options={})
-        action = importlib.import_module(f"ansible_collections.wheelhouse.pypi.plugins.action.{name}").ActionModule
-        return action(task, connection, context, loader, Templar(loader), None)
-
-    return load

@@ -45,8 +45,9 @@ def options(module):
 
 @every_module
 def test_module_has_unit_tests(module):
-    """A module that nothing calls in check mode, with a diff and twice is not finished."""
-    assert (ROOT / f"tests/unit/plugins/modules/test_{module.stem}.py").is_file()
+    """A module that nothing calls in check mode, with a diff and twice is not finished. Actions call theirs."""
+    kind = "action" if (ROOT / f"plugins/action/{module.name}").exists() else "modules"
+    assert (ROOT / f"tests/unit/plugins/{kind}/test_{module.stem}.py").is_file()
 
 
 @every_module
