@@ -12,10 +12,8 @@ import re
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.text.converters import to_bytes
 from ansible.plugins.action import ActionBase
+from ansible_collections.wheelhouse.pypi.plugins.modules.files import FILE, PLACE
 from ansible_collections.wheelhouse.pypi.plugins.plugin_utils._shell import Questions
-
-PLACE = {"path", "owner", "group", "mode"}
-FILE = PLACE | {"content", "secret", "validate"}
 
 
 class ActionModule(ActionBase):
