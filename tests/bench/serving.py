@@ -35,7 +35,7 @@ from live_pypiserver import UnixConnection, wheel
 from staleness import hammer_many, upload
 from tree import ROOT
 
-SECONDS, TURNS, CONNECTIONS = 2, 5, 16
+SECONDS, TURNS, CONNECTIONS = 1, 10, 16
 DEVPI, PYPISERVER, FLOOR, USUAL = (f"wheelhouse-speed-{name}" for name in ("devpi", "pypiserver", "floor", "usual"))
 PORTS = {DEVPI: 18071, PYPISERVER: 18072, FLOOR: 18073, USUAL: 18074}
 NAMESPACE, ADDRESS, ELSEWHERE = "wheelhouse-bench", "10.213.9.1", "10.213.9.2"
@@ -294,10 +294,16 @@ def wrk(url, seconds=SECONDS, elsewhere=False, **headers):
 def rates_of(*asked):
     """The rates of several addresses with what wrk is told of each: medians of turns in which each has its own.
 
-    So whatever else goes on meanwhile meets all of them alike.
+    So whatever else goes on meanwhile meets all of them alike. Each turn begins with the next one: whoever follows a
+    faster one would always meet what that has left to do, the engine its log above all.
     """
-    turns = [[wrk(url, **options)[0] for url, options in asked] for _turn in range(TURNS)]
-    return [statistics.median(rates) for rates in zip(*turns, strict=True)]
+    rates = [[] for _address in asked]
+    for turn in range(TURNS):
+        for place in range(len(asked)):
+            which = (turn + place) % len(asked)
+            url, options = asked[which]
+            rates[which].append(wrk(url, **options)[0])
+    return [statistics.median(turns) for turns in rates]
 
 
 def measure_pages(table, rates, ours, alone, floor, usual):
@@ -382,7 +388,7 @@ def measure_uploads(table, ours, floor):
 
     def late():
         """Of the page and of the file, in turns."""
-        turns = [(wrk(page, 4, **PIP)[1], wrk(file, 4)[1]) for _turn in range(TURNS)]
+        turns = [(wrk(page, **PIP)[1], wrk(file)[1]) for _turn in range(TURNS)]
         return [statistics.median(times) for times in zip(*turns, strict=True)]
 
     def keep_uploading():
