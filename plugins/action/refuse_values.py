@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 
@@ -39,11 +38,20 @@ class ActionModule(ActionBase):
         )
         host = task_vars["inventory_hostname"]
         refused = [
-            f"{wanted['name']} on {host}: got {json.dumps(value, default=str)}, allowed is {wanted['allowed']}."
+            (wanted, value)
             for wanted in args["values"]
             for value in (wanted["value"] if wanted["each"] else [wanted["value"]])
             if not re.fullmatch(wanted["pattern"], str(value))
         ]
-        if refused:
-            raise AnsibleActionFail("\n".join([*refused, "Set it in the inventory and run again."]))
-        return result | {"changed": False}
+        if not refused:
+            return result | {"changed": False, "refused": []}
+        sentences = [
+            f"{wanted['name']} on {host}: got {json.dumps(value, default=str)}, allowed is {wanted['allowed']}."
+            for wanted, value in refused
+        ]
+        return result | {
+            "changed": False,
+            "failed": True,
+            "msg": "\n".join([*sentences, "Set it in the inventory and run again."]),
+            "refused": sorted({wanted["name"] for wanted, _value in refused}),
+        }

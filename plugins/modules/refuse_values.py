@@ -72,4 +72,11 @@ EXAMPLES = r"""
         allowed: a list of names of a-z
 """
 
-RETURN = r""" # """
+RETURN = r"""
+refused:
+  description: Names of those of which a value was refused.
+  returned: always
+  type: list
+  elements: str
+  sample: [example_port]
+"""
