@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asks the engine whether the container is as told, and starts modules of community.docker only where it is not.
+"""Asks the engine whether the container is as told, and starts the module docker_container only where it is not.
 
 What cannot change while a container lives is not read back: Podman gives it in other words than it was told (it spells
 out what it drops, adds options of its own to mounts, is silent about logs), so whoever compares would make the
@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from shlex import quote
 
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.text.converters import to_text
 from ansible.module_utils.common.text.formatters import human_to_bytes
 from ansible.plugins.action import ActionBase
@@ -50,7 +52,7 @@ FORMAT = "|".join(ASKED.values())
 
 
 class ActionModule(ActionBase):
-    """A container that is as told is left alone; all else is the modules', errors too."""
+    """A container that is as told is left alone; all else is the module's, errors too."""
 
     _supports_check_mode = True
     _supports_diff = True
@@ -66,11 +68,9 @@ class ActionModule(ActionBase):
         if as_told and found["status"] == "running":
             return result | {"changed": False, "health": found["health"]}
 
-        planned, network = self._task.check_mode, {"changed": False}
-        if network_missing:
-            network = self._module("docker_network", {"name": wanted["network"]}, task_vars)
-            if network.get("failed"):
-                return result | network
+        planned = self._task.check_mode
+        if network_missing and not planned:
+            self._make_network(wanted["network"])
         args = lasting | {
             "name": wanted["name"],
             "image": wanted["image"],
@@ -83,12 +83,12 @@ class ActionModule(ActionBase):
             "recreate": not as_told,
             "comparisons": {"*": "ignore"},
         }
-        if not (planned and network["changed"]):  # one that would only be made cannot be looked up
+        if not (planned and network_missing):  # one that would only be made cannot be looked up
             args["networks"] = [{"name": wanted["network"]}]
-        container = self._module("docker_container", args, task_vars)
-        state = (container.get("container") or {}).get("State", {})
-        changed = network["changed"] or container.get("changed", False)
-        return result | container | {"changed": changed, "health": (state.get("Health") or {}).get("Status", "")}
+        made = self._execute_module("community.docker.docker_container", module_args=args, task_vars=task_vars)
+        state = (made.get("container") or {}).get("State", {})
+        changed = network_missing or made.get("changed", False)
+        return result | made | {"changed": changed, "health": (state.get("Health") or {}).get("Status", "")}
 
     def _ask(self, wanted):
         """What there is of the container, by the names of ASKED; the image's id; and whether the network is missing."""
@@ -101,8 +101,11 @@ class ActionModule(ActionBase):
         found = {} if missing else dict(zip(ASKED, to_text(answer).strip("\n").split("|"), strict=True))
         return found, to_text(questions.ran(image)[1]).strip(), questions.ran(network)[0] != 0
 
-    def _module(self, name, args, task_vars):
-        return self._execute_module(f"community.docker.{name}", module_args=args, task_vars=task_vars)
+    def _make_network(self, name):
+        words = [self._compute_environment_string(), "docker network create", quote(name)]
+        made = self._low_level_execute_command(" ".join(filter(None, words)))
+        if made["rc"]:
+            raise AnsibleActionFail(f"The network {name} could not be made: {made['stderr'].strip()}")
 
 
 def expected(wanted, mark, image):

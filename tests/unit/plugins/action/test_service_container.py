@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible.errors import AnsibleActionFail
 
 WANTED = {
     "name": "example-index",
@@ -23,21 +24,23 @@ IMAGE = "sha256:1"
 
 @pytest.fixture
 def have(load_action, monkeypatch, tmp_path):
-    """Have the container where the engine answers so, and tell which modules were started with what."""
+    """Have the container where the engine answers so, and tell what docker_container was started with."""
 
-    def have(answers, module_results=(), check_mode=False):
+    def have(answers, module_result=None, network="exit 9", check_mode=False):
         engine = tmp_path / "docker"
         lines = [f"'{words} '*) printf '%s\\n' '{said}' ;;" for words, said in answers.items()]
-        engine.write_text("\n".join(["#!/bin/sh", 'case "$* " in', *lines, "*) exit 1 ;;", "esac", ""]))
+        lines += [f"'network create '*) {network} ;;", "*) exit 1 ;;"]
+        engine.write_text("\n".join(["#!/bin/sh", 'case "$* " in', *lines, "esac", ""]))
         engine.chmod(0o755)
         action = load_action("service_container", dict(WANTED), environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
         action._task.check_mode = check_mode
-        started, results = [], dict(module_results)
+        started = []
 
         def execute(name, module_args, task_vars):
             json.dumps(module_args)
-            started.append((name.rpartition(".")[2], module_args))
-            return results.get(started[-1][0], {"changed": True})
+            assert name == "community.docker.docker_container"
+            started.append(module_args)
+            return module_result or {"changed": True}
 
         monkeypatch.setattr(action, "_execute_module", execute)
         return action.run(task_vars={}), started
@@ -48,8 +51,8 @@ def have(load_action, monkeypatch, tmp_path):
 @pytest.fixture
 def label(have):
     """What the label of a container says that was told what is wanted."""
-    _result, started = have({})
-    return dict(started)["docker_container"]["labels"]["wheelhouse.pypi.told"]
+    _result, (args,) = have({"network inspect": "[]"})
+    return args["labels"]["wheelhouse.pypi.told"]
 
 
 def answers(label, status="running", memory=1024**3):
@@ -63,36 +66,35 @@ def test_one_that_is_as_told_is_left_alone(have, label):
 
 
 def test_one_that_stopped_is_started_and_not_made_anew(have, label):
-    result, started = have(answers(label, status="exited"))
+    result, (args,) = have(answers(label, status="exited"))
     assert result["changed"]
-    ((name, args),) = started
-    assert (name, args["recreate"], args["networks"]) == ("docker_container", False, [{"name": "example"}])
+    assert (args["recreate"], args["networks"]) == (False, [{"name": "example"}])
 
 
 @pytest.mark.parametrize("other", [{"label": "<no value>"}, {"memory": 0}], ids=str)
 def test_one_that_is_not_as_told_is_made_anew(have, label, other):
-    _result, started = have(answers(**{"label": label} | other))
-    assert dict(started)["docker_container"]["recreate"]
+    _result, (args,) = have(answers(**{"label": label} | other))
+    assert args["recreate"]
 
 
-def test_what_the_engine_says_of_its_health_is_told(have, label):
-    came = {"docker_container": {"changed": True, "container": {"State": {"Health": {"Status": "starting"}}}}}
-    result, _started = have({}, came)
+def test_what_the_engine_says_of_its_health_is_told(have):
+    came = {"changed": True, "container": {"State": {"Health": {"Status": "starting"}}}}
+    result, _started = have({"network inspect": "[]"}, came)
     assert result["health"] == "starting"
 
 
-def test_where_nothing_is_the_network_comes_first(have):
-    _result, started = have({})
-    assert [name for name, _args in started] == ["docker_network", "docker_container"]
-    assert dict(started)["docker_container"]["networks"] == [{"name": "example"}]
+def test_a_network_that_is_missing_is_made_first(have, tmp_path):
+    result, (args,) = have({}, {"changed": False}, network=f"echo $3 > {tmp_path}/made")
+    assert (tmp_path / "made").read_text() == "example\n"
+    assert (result["changed"], args["networks"]) == (True, [{"name": "example"}])
 
 
-def test_check_mode_joins_no_network_that_it_did_not_make(have):
-    _result, started = have({}, check_mode=True)
-    assert "networks" not in dict(started)["docker_container"]
+def test_check_mode_makes_no_network_and_joins_none(have):
+    result, (args,) = have({}, check_mode=True)
+    assert result["changed"]
+    assert "networks" not in args
 
 
 def test_a_network_that_cannot_be_made_ends_it(have):
-    result, started = have({}, {"docker_network": {"failed": True, "msg": "no more addresses"}})
-    assert (result["failed"], result["msg"]) == (True, "no more addresses")
-    assert [name for name, _args in started] == ["docker_network"]
+    with pytest.raises(AnsibleActionFail, match="The network example could not be made: no more addresses"):
+        have({}, network="echo no more addresses >&2; exit 1")
