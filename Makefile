@@ -67,10 +67,8 @@ docs: install_test_pkgs ## Write docs/reference from the specifications of roles
 screenshot: install_pkgs ## Take docs/images/index.png of an index with packages: URL=http://localhost:8080/pypi/stable (takes Chromium)
 	$(RUN)/python tests/screenshot.py $(URL) docs/images/index.png
 
-bench: install_test_pkgs ## Measure against bare docker commands, plain nginx and the servers alone, as ratios (takes wrk and nginx too)
-	PYTHONPATH=tests $(RUN)/python tests/bench/bench.py
-	PYTHONPATH=tests $(RUN)/python tests/bench/listing.py
-	PYTHONPATH=tests $(RUN)/python tests/bench/serving.py
+bench: install_test_pkgs ## Measure against bare docker commands, plain nginx and the servers alone, as ratios (takes wrk and nginx too; PARTS=serving for some)
+	PYTHONPATH=tests $(RUN)/python tests/bench/bench.py $(PARTS)
 
 build: install_pkgs ## Build the collection's archive; what git ignores is not in it
 	PYTHONPATH=tests $(RUN)/python tests/archive.py

@@ -3,19 +3,13 @@
 
 """How fast pages and files are beside plain nginx, the servers alone and the usual 5-minute cache; and none is stale.
 
-Everything is measured in one run on one machine, so that the ratios mean something even where the numbers do not.
-Clients that come from another machine are in a network namespace, and nothing leaves this one. Prints a table, and
-writes it as CSV with a picture to build/bench. Needs root, like Docker, and wrk.
+Clients that come from another machine are in a network namespace, and nothing leaves this one.
 """
 
 from __future__ import annotations
 
-import csv
-import html
 import http.client
-import math
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -27,20 +21,19 @@ from pathlib import Path
 
 import requests
 import yaml
-from bench import player, say
 from commands import BIN, docker, poll
+from deploying import player
 from listing import default_server
 from live_devpi import LiveDevpi
 from live_pypiserver import UnixConnection, wheel
 from staleness import hammer_many, upload
-from tree import ROOT
+from table import say
 
 SECONDS, TURNS, CONNECTIONS = 1, 10, 16
 DEVPI, PYPISERVER, FLOOR, USUAL = (f"wheelhouse-speed-{name}" for name in ("devpi", "pypiserver", "floor", "usual"))
 PORTS = {DEVPI: 18071, PYPISERVER: 18072, FLOOR: 18073, USUAL: 18074}
 NAMESPACE, ADDRESS, ELSEWHERE = "wheelhouse-bench", "10.213.9.1", "10.213.9.2"
 PASSWORD = "bench"
-RESULTS = ROOT / "build/bench"
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 API = {"Accept": "application/json"}
 PIP = {"User-Agent": "pip/26.0"}
@@ -77,40 +70,8 @@ FIVE_MINUTES = """
 """
 
 
-class Table:
-    """What was measured: rows of name, value, what it is held against, their ratio, and its target if it has one."""
-
-    def __init__(self):
-        self.rows = []
-
-    def add(self, name, value, against, base, target):
-        """`target` as in ">= 0.85", or empty; a base of None means that the value itself is the ratio."""
-        ratio = value if base is None else value / base
-        sign, _space, bound = target.partition(" ")
-        verdict = ""
-        if target:
-            met = ratio >= float(bound) if sign == ">=" else ratio <= float(bound)
-            verdict = "met" if met else "missed"
-        self.rows.append((name, value, against, base, ratio, target, verdict))
-        say(f"{name}: {ratio:.3g} {target} {verdict}")
-
-    def print(self):
-        print(f"\n{'':58}{'value':>10}  {'against':40}{'value':>10}{'ratio':>9}{'target':>9}")
-        for name, value, against, base, ratio, target, verdict in self.rows:
-            held = "" if base is None else f"{base:.4g}"
-            print(f"{name:58}{value:10.4g}  {against:40}{held:>10}{ratio:9.3g}{target:>9} {verdict}")
-
-    def write(self, place):
-        with (place / "pages.csv").open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["what", "value", "against", "value of that", "ratio", "target", "verdict"])
-            writer.writerows(self.rows)
-
-
-def main():
-    if not shutil.which("wrk"):
-        sys.exit("wrk is missing. On Debian: apt-get install --no-install-recommends wrk")
-    table, rates = Table(), {}
+def measure(table, rates):
+    """Fill the table, and the rates of which there is a picture."""
     with tempfile.TemporaryDirectory(prefix="bench-") as directory, ExitStack() as stack:
         place = Path(directory)
         place.chmod(0o755)
@@ -131,12 +92,6 @@ def main():
         measure_staleness(table, ours)
         measure_install(table, ours, place, floor)
         measure_start(table)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    table.print()
-    table.write(RESULTS)
-    (RESULTS / "pages.svg").write_text(picture(rates))
-    print(f"\nWritten: {RESULTS.relative_to(ROOT)}/pages.csv and pages.svg")
-    sys.exit(any(row[-1] == "missed" for row in table.rows))
 
 
 @contextmanager
@@ -465,30 +420,3 @@ def devpi_answers(path):
         connection.request("GET", "/+api")
         return connection.getresponse().status == 200
     return False
-
-
-def picture(rates):
-    """Bars on a logarithmic scale, longest first."""
-    bars = sorted(rates.items(), key=lambda pair: -pair[1])
-    lines = []
-    for row, (name, value) in enumerate(bars):
-        width = 120 * math.log10(max(value, 1))
-        colour = "#2b6cb0" if " here" in name else "#a0aec0"
-        y = 50 + 34 * row
-        lines.append(
-            f'<text x="300" y="{y + 17}" text-anchor="end">{html.escape(name)}</text>'
-            f'<rect x="310" y="{y}" width="{width:.0f}" height="24" fill="{colour}"/>'
-            f'<text x="{316 + width:.0f}" y="{y + 17}">{value:,.0f}</text>'
-        )
-    body, height = "\n".join(lines), 70 + 34 * len(bars)
-    return f"""<svg xmlns="http://www.w3.org/2000/svg" width="1060" height="{height}"
-    font-family="sans-serif" font-size="15">
-<rect width="100%" height="100%" fill="white"/>
-<text x="310" y="30" font-weight="bold">Pages a second, 16 connections, one machine, one run (logarithmic)</text>
-{body}
-</svg>
-"""
-
-
-if __name__ == "__main__":
-    main()
