@@ -21,6 +21,7 @@ SHARING = [
     "engine/test_molecule.py::test_scenario_passes[backends]",
     "engine/test_release.py",
     "engine/test_vagrant.py",
+    "engine/test_containers.py",
     "engine/test_molecule.py::test_scenario_passes[default]",
     "engine/test_molecule.py::test_scenario_passes[engine]",
     "engine/test_molecule.py::test_scenario_passes[podman]",

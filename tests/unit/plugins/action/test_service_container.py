@@ -1,7 +1,7 @@
 # Copyright: The wheelhouse.pypi contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is done about a container, by what an engine says. With real engines: tests/engine/test_service_container.py."""
+"""What is done about a container, by what an engine says. With real engines: tests/engine/test_containers.py."""
 
 from __future__ import annotations
 
