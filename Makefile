@@ -45,7 +45,7 @@ destroy: install_pkgs ## Take the index down and keep its data; PURGE=yes takes 
 migrate: install_pkgs ## Copy every release to another index and compare all bytes: FROM=host TO=host (ARGS='-e @file' for another source)
 	$(call play,playbooks/migrate.yml $(if $(FROM),-e migrate_from='$(FROM)') $(if $(TO),-e migrate_to='$(TO)') $(ARGS))
 
-test: install_test_pkgs ## Everything CI runs: lint, laws, unit and system tests, the scenarios backends and fleet, Vagrant
+test: install_test_pkgs ## Everything CI runs: lint, laws, unit and system tests, the scenarios backends, fleet and tls, Vagrant
 	$(RUN)/pytest tests --numprocesses 3 --no-loadscope-reorder --verbose
 
 lint: install_test_pkgs ## Lint playbooks, roles and Python
@@ -58,7 +58,7 @@ molecule: install_test_pkgs ## One molecule scenario: SCENARIO=default
 	WHEELHOUSE_SCENARIOS=$(SCENARIO) $(RUN)/pytest tests/engine/test_molecule.py --log-cli-level=INFO
 
 test-long: install_test_pkgs ## What an hour has no room for: other scenarios, the local journey, page cache, releases, ansible-test (hours)
-	WHEELHOUSE_LONG=yes WHEELHOUSE_SCENARIOS='default tls fleet engine podman' $(RUN)/pytest tests/engine \
+	WHEELHOUSE_LONG=yes WHEELHOUSE_SCENARIOS='default engine podman' $(RUN)/pytest tests/engine \
 	  tests/system/test_ecosystem.py tests/system/test_refusals.py --log-cli-level=INFO
 
 docs: install_test_pkgs ## Write docs/reference from the specifications of roles and modules

@@ -15,7 +15,7 @@ from commands import BIN
 from tree import ROOT
 
 # Those that `make test` runs, or those that were asked for. The rest is in `make test-long`.
-SELDOM = {"default", "engine", "podman", "tls"}
+SELDOM = {"default", "engine", "podman"}
 ALL = {path.parent.name for path in ROOT.glob("molecule/*/molecule.yml")}
 SCENARIOS = os.environ.get("WHEELHOUSE_SCENARIOS", "").split() or sorted(ALL - SELDOM)
 

@@ -65,6 +65,12 @@ def test_nothing_waits_for_a_fixed_time(folder):
     assert not found(r"(^|\W)pause:|\bsleep\W+\d", under=ROOT / folder)
 
 
+@pytest.mark.parametrize("folder", ["playbooks", "roles"])
+def test_line_breaks_are_made_by_yaml(folder):
+    r"""Ansible takes '\n' in an expression for two characters; only in double quotes YAML has made it one before."""
+    assert not found(r"""^(?!.*: ".*\{\{).*'\\n'""", ROOT / folder)
+
+
 def test_yaml_files_end_in_yml():
     """One spelling, so that a search by name finds all."""
     assert not [name(path) for path in committed() if path.suffix == ".yaml"]
