@@ -58,7 +58,7 @@ molecule: install_test_pkgs ## One molecule scenario: SCENARIO=default
 	WHEELHOUSE_SCENARIOS=$(SCENARIO) $(RUN)/pytest tests/engine/test_molecule.py --log-cli-level=INFO
 
 test-long: install_test_pkgs ## What an hour has no room for: other scenarios, the local journey, page cache, releases, ansible-test (hours)
-	WHEELHOUSE_LONG=yes WHEELHOUSE_SCENARIOS='default engine podman' $(RUN)/pytest tests/engine \
+	WHEELHOUSE_LONG=yes WHEELHOUSE_SCENARIOS='default tls fleet engine podman' $(RUN)/pytest tests/engine \
 	  tests/system/test_ecosystem.py tests/system/test_refusals.py --log-cli-level=INFO
 
 docs: install_test_pkgs ## Write docs/reference from the specifications of roles and modules
