@@ -10,9 +10,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from commands import BIN, poll, run
+from commands import BIN, LONG, poll, run
 from cryptography import x509
 
+# Faults and renewals take their time: they are for whoever asks for this scenario, and `make test-long`.
+collect_ignore = [] if LONG or "WHEELHOUSE_SCENARIOS" in os.environ else ["test_2_faults.py", "test_3_renewal.py"]
 NAME = "pypi.wheelhouse.test"
 
 
