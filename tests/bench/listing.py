@@ -56,9 +56,8 @@ def measure(table):
                 floor = {page: rate(url + page) for page in PAGES}
             with ours(Path(place), directory) as url:
                 for page in PAGES:
-                    table.add(
-                        f"{shelf}, {page}, /s", rate(url + page), "pypiserver's default server", floor[page], ">= 20"
-                    )
+                    name = f"pypiserver with {shelf}: {page}, /s"
+                    table.add(name, rate(url + page), "pypiserver's default server", floor[page], ">= 20")
 
 
 @contextmanager
