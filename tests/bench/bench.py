@@ -21,11 +21,7 @@ from tree import ROOT
 
 RESULTS = ROOT / "build/bench"
 TOOLS = "wrk", "nginx"
-PARTS = {
-    "deploying": lambda table, _rates: deploying.measure(table),
-    "listing": lambda table, _rates: listing.measure(table),
-    "serving": serving.measure,
-}
+PARTS = {"deploying": deploying, "listing": listing, "serving": serving}
 
 
 def main(names):
@@ -34,15 +30,15 @@ def main(names):
     if missing := [tool for tool in TOOLS if not shutil.which(tool)]:
         words = " ".join(TOOLS)
         sys.exit(f"{' and '.join(missing)} is missing. On Debian: apt-get install --no-install-recommends {words}")
-    table, rates = Table(), {}
-    for name, measure in PARTS.items():
+    table = Table()
+    for name, part in PARTS.items():
         if not names or name in names:
-            measure(table, rates)
+            part.measure(table)
     RESULTS.mkdir(parents=True, exist_ok=True)
     table.print()
     table.write(RESULTS / "bench.csv")
-    if rates:
-        (RESULTS / "bench.svg").write_text(picture(rates))
+    if table.rates:
+        (RESULTS / "bench.svg").write_text(picture(table.rates))
     print(f"\nWritten to {RESULTS.relative_to(ROOT)}.")
     sys.exit(table.missed)
 

@@ -78,7 +78,7 @@ def measure_one(table, play, place):
     with clock(seconds, "index: start → first answer"):
         docker("start", INDEX)
         wait_for_index()
-    memory = peak_memory()
+    memory = peak_memory(INDEX)
     images = [docker("inspect", "--format", "{{.Config.Image}}", name) for name in (INDEX, PROXY)]
 
     say("The floor: the same containers by bare docker commands.")
@@ -184,8 +184,9 @@ def wait_for_index():
     sys.exit("The index does not answer.")
 
 
-def peak_memory():
-    processes = docker("top", INDEX, "-eo", "pid,args").splitlines()[1:]
+def peak_memory(index):
+    """In MB, of the server in the container of an index."""
+    processes = docker("top", index, "-eo", "pid,args").splitlines()[1:]
     pid = next(process.split()[0] for process in processes if "serve_index.py" in process)
     status = Path("/proc", pid, "status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1000

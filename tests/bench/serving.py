@@ -22,7 +22,7 @@ from pathlib import Path
 import requests
 import yaml
 from commands import BIN, docker, poll
-from deploying import player
+from deploying import peak_memory, player
 from listing import default_server
 from live_devpi import LiveDevpi
 from live_pypiserver import UnixConnection, wheel
@@ -70,8 +70,7 @@ FIVE_MINUTES = """
 """
 
 
-def measure(table, rates):
-    """Fill the table, and the rates of which there is a picture."""
+def measure(table):
     with tempfile.TemporaryDirectory(prefix="bench-") as directory, ExitStack() as stack:
         place = Path(directory)
         place.chmod(0o755)
@@ -84,8 +83,8 @@ def measure(table, rates):
         www = ours.copy(place / "www")
         floor = stack.enter_context(nginx(place, FLOOR, STATIC, {str(www): "/srv/www"}))
         usual = stack.enter_context(nginx(place, USUAL, FIVE_MINUTES, {f"{DEVPI}-data": "/srv/data"}, "8141"))
-        measure_pages(table, rates, ours, alone, floor, usual)
-        measure_pypiserver(table, rates, place)
+        measure_pages(table, ours, alone, floor, usual)
+        measure_pypiserver(table, place)
         measure_files(table, ours, floor)
         measure_passwords(table, ours)
         measure_uploads(table, ours, floor)
@@ -261,7 +260,7 @@ def rates_of(*asked):
     return [statistics.median(turns) for turns in rates]
 
 
-def measure_pages(table, rates, ours, alone, floor, usual):
+def measure_pages(table, ours, alone, floor, usual):
     proxy = f"{DEVPI}-proxy"
     static, page, static_data, data, slow, cached = rates_of(
         (own(floor, "/short.html"), PIP),
@@ -271,14 +270,19 @@ def measure_pages(table, rates, ours, alone, floor, usual):
         (alone.url + PAGE, PIP),
         (own(usual, PAGE), PIP),
     )
-    rates["plain nginx, a file"], rates["devpi alone"], rates["devpi behind a 5-minute cache"] = static, slow, cached
-    rates["devpi here, HTML"], rates["devpi here, JSON"] = page, data
+    table.rates |= {
+        "plain nginx, a file": static,
+        "devpi alone": slow,
+        "devpi behind a 5-minute cache": cached,
+        "devpi here, HTML": page,
+        "devpi here, JSON": data,
+    }
     table.add("hot page, HTML, /s", page, "the same as a file of plain nginx", static, ">= 0.85")
     table.add("hot page, JSON, /s", data, "the same as a file of plain nginx", static_data, ">= 0.85")
     table.add("hot page, HTML, /s", page, "5-minute cache", cached, "")
     table.add("hot page, HTML, /s", page, "devpi alone", slow, ">= 40")
     long, long_alone = rates_of((own(proxy, LONG_PAGE), PIP), (alone.url + LONG_PAGE, PIP))
-    rates["devpi here, 500 files"], rates["devpi alone, 500 files"] = long, long_alone
+    table.rates |= {"devpi here, 500 files": long, "devpi alone, 500 files": long_alone}
     table.add("page of a project with 500 files, /s", long, "devpi alone", long_alone, ">= 100")
     far, near, looped, direct = rates_of(
         (ours.url + PAGE, PIP | {"elsewhere": True}),
@@ -290,7 +294,7 @@ def measure_pages(table, rates, ours, alone, floor, usual):
     table.add("file by a port published on loopback, /s", looped, "the container's own address", direct, "")
 
 
-def measure_pypiserver(table, rates, place):
+def measure_pypiserver(table, place):
     """With two files, and with a thousand: its own server looks at all of them for each request."""
     packages = place / "packages"
     packages.mkdir()
@@ -308,7 +312,7 @@ def measure_pypiserver(table, rates, place):
             for directory in packages, volume:
                 (directory / name).write_bytes(content)
         page_of_many, slow_of_many = rates_of(*asked)
-    rates["pypiserver here"], rates["pypiserver alone"] = page, slow
+    table.rates |= {"pypiserver here": page, "pypiserver alone": slow}
     table.add("hot page of pypiserver, /s", page, "pypiserver alone", slow, "")
     table.add("hot page of pypiserver with 1,000 files, /s", page_of_many, "pypiserver alone", slow_of_many, ">= 40")
 
@@ -330,10 +334,7 @@ def measure_passwords(table, ours):
     )
     table.add("page with a Basic password, /s", page, "as it is", None, ">= 1000")
     table.add("what devpi answers, with a Basic password, /s", known, "without one", unknown, ">= 0.5")
-    processes = docker("top", f"{DEVPI}-index", "-eo", "pid,args").splitlines()[1:]
-    pid = next(process.split()[0] for process in processes if "serve_index.py" in process)
-    peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc", pid, "status").read_text())[1]
-    table.add("peak memory of devpi, MB", int(peak) / 1000, "as it is", None, "<= 200")
+    table.add("peak memory of devpi, MB", peak_memory(f"{DEVPI}-index"), "as it is", None, "<= 200")
 
 
 def measure_uploads(table, ours, floor):

@@ -21,6 +21,7 @@ class Table:
 
     def __init__(self):
         self.rows = []
+        self.rates = {}  # requests per second, of which there is a picture
 
     def add(self, name, value, against, base, target):
         """`target` as in ">= 0.85", or empty; a base of None means that the value itself is the ratio."""
